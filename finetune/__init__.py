@@ -1,0 +1,1 @@
+"""Instruction data to adapters, merged checkpoints and scores. Built by the Training work."""

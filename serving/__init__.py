@@ -1,0 +1,1 @@
+"""Checkpoints to tokens: engine, client, registry, retrieval, evidence, store, accounts, API."""

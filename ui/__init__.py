@@ -1,0 +1,1 @@
+"""People and serving: the tabs, their widgets and exports."""
