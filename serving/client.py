@@ -23,17 +23,26 @@ T = TypeVar("T")
 # Reading a token may wait behind a long prefill; connecting to loopback may not.
 TIMEOUT = httpx.Timeout(connect=5.0, read=600.0, write=30.0, pool=600.0)
 
+# A loop: 4 to 40 tokens that come three times in a row.
+LOOP = {"min_pattern_size": 4, "max_pattern_size": 40, "min_count": 3}
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How to sample. max_tokens counts new tokens; temperature 0 is greedy."""
+    """How to sample. max_tokens counts new tokens; temperature 0 is greedy.
+
+    frequency_penalty lowers the logit of a token by this much for each time it was already
+    written (it spares the words of the prompt, which a summary must be free to repeat).
+    stop_loops ends the answer when the same stretch of tokens comes three times in a row.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    stop_loops: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict, as stored with each output."""
@@ -187,13 +196,25 @@ class EngineClient:
             pass
         return result
 
+    async def next_token_logprobs(self, model: str, prompt: Prompt) -> dict[str, float]:
+        """Return the ten likeliest next tokens with their natural log-probabilities."""
+
+        async def ask() -> openai.types.Completion:
+            return await self._openai.completions.create(
+                model=model, prompt=list(prompt.token_ids), max_tokens=1, logprobs=10, temperature=0
+            )
+
+        logprobs = (await _safely(ask)).choices[0].logprobs
+        if logprobs is None or not logprobs.top_logprobs:
+            raise EngineUnavailable("The engine sent no log-probabilities.")
+        return logprobs.top_logprobs[0]
+
     async def _open(
         self, model: str, prompt: Prompt, params: Params, constraint: Constraint | None
     ) -> openai.AsyncStream[openai.types.Completion]:
-        extra: dict[str, Any] = {
-            "repetition_penalty": params.repetition_penalty,
-            "add_special_tokens": False,
-        }
+        extra: dict[str, Any] = {}
+        if params.stop_loops:
+            extra["repetition_detection"] = LOOP
         if constraint is not None:
             extra["structured_outputs"] = _structured(constraint)
 
@@ -204,6 +225,7 @@ class EngineClient:
                 max_tokens=params.max_tokens,
                 temperature=params.temperature,
                 top_p=params.top_p,
+                frequency_penalty=params.frequency_penalty,
                 seed=params.seed,
                 stop=list(params.stop) or None,
                 stream=True,
