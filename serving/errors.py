@@ -32,6 +32,12 @@ class Conflict(RoundsError):
     status = 409
 
 
+class NotSignedIn(RoundsError):
+    """Nobody is signed in, or the sign-in has run out."""
+
+    status = 401
+
+
 class NotAllowed(RoundsError):
     """The user's role does not reach this."""
 
@@ -58,6 +64,12 @@ class EngineUnavailable(RoundsError):
 
 class StreamBroken(EngineUnavailable):
     """The engine went away in mid-answer; the text written so far is kept by the caller."""
+
+
+class StoreUnavailable(RoundsError):
+    """The database is locked, cannot be reached, or cannot be read or written."""
+
+    status = 503
 
 
 class ModelProblem(RoundsError):

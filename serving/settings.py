@@ -40,6 +40,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    allow_remote: bool = False  # must be true to listen beyond this machine
+    allowed_hosts: tuple[str, ...] = ()  # Host headers answered beyond loopback's, with port
     database_url: str | None = None  # None: SQLite in home; postgresql+psycopg://… otherwise
     chroma_url: str | None = None  # None: embedded; http://host:port of a Chroma server otherwise
     max_in_flight: Annotated[int, Field(ge=1)] = 16  # requests at the engine at once
