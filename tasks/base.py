@@ -8,7 +8,7 @@ serving cannot drift apart.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 Role = Literal["system", "user", "assistant"]
 Example = TypeVar("Example")
@@ -16,10 +16,27 @@ Prediction = TypeVar("Prediction")
 
 
 class Message(TypedDict):
-    """One turn of a chat, before a Template makes text of it."""
+    """One turn of a chat, before a Template makes text of it.
+
+    content: the whole turn; chat templates read nothing else. instruction and input: the same
+    turn in its two parts, for templates with a slot for each (Alpaca and its kin).
+    """
 
     role: Role
     content: str
+    instruction: NotRequired[str]
+    input: NotRequired[str]
+
+
+def ask(instruction: str, material: str = "", material_first: bool = False) -> Message:
+    """Return the user turn that asks `instruction` about `material`.
+
+    material_first puts the material before the instruction in a chat, so that prompts which
+    share the material share a prefix, which the engine then computes once.
+    """
+    parts = (material, instruction) if material_first else (instruction, material)
+    content = "\n\n".join(part for part in parts if part)
+    return {"role": "user", "content": content, "instruction": instruction, "input": material}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,6 +105,10 @@ class Task(ABC, Generic[Example, Prediction]):
     @abstractmethod
     def answer(self, example: Example) -> str:
         """Return the gold answer as the model should write it (the training target)."""
+
+    def gold(self, example: Example) -> Prediction:
+        """Return the gold answer as a prediction, for `score`."""
+        return self.parse(self.answer(example), example)
 
     def constraint(self, example: Example) -> Constraint | None:
         """Return what the engine may write for this example; None leaves it free text."""
