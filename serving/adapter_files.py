@@ -5,7 +5,7 @@ import json
 import shutil
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def read_adapter(
     )
 
 
-def keep_copy(adapter: AdapterFiles, shelf: Path) -> Path:
+def keep_copy(adapter: AdapterFiles, shelf: Path) -> AdapterFiles:
     """Copy the checked files to a folder named by digest, so that no one changes them later."""
     target = shelf / adapter.digest
     if not target.exists():
@@ -88,7 +88,7 @@ def keep_copy(adapter: AdapterFiles, shelf: Path) -> Path:
         part.rename(target)
     if _digest(target) != adapter.digest:
         raise ModelProblem(f"{adapter.path.name} changed while it was being copied; try again.")
-    return target
+    return replace(adapter, path=target)
 
 
 def find_adapters(folders: Iterable[Path]) -> dict[str, Path]:

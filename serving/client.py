@@ -81,7 +81,7 @@ class EngineClient:
         gate: Gate | None = None,
         model: str = "",
     ) -> None:
-        """Connect lazily to `base_url` (without `/v1`).
+        """Connect lazily to `base_url` (without `/v1`); use it from one event loop.
 
         template None: the engine's own chat template is asked for through `/tokenize`.
         model: the name under which the engine answers as its base checkpoint.
@@ -89,6 +89,10 @@ class EngineClient:
         self.model = model
         self.gate = gate or Gate(slots=64, depth=100_000)
         self._template = template
+        self._connect(base_url, api_key)
+
+    def _connect(self, base_url: str, api_key: str | None) -> None:
+        self._address = (base_url, api_key)
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         # trust_env=False: a proxy set for the internet must never see a prompt.
@@ -102,6 +106,13 @@ class EngineClient:
             max_retries=0,  # a half-streamed answer must not be asked for twice
         )
         self._context: int | None = None
+
+    async def move(self, base_url: str, api_key: str | None) -> None:
+        """Talk to this address from now on (an engine may come back on another port)."""
+        if (base_url, api_key) != self._address:
+            old = self._http
+            self._connect(base_url, api_key)
+            await old.aclose()
 
     async def close(self) -> None:
         """Close the connections."""

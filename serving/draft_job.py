@@ -7,6 +7,7 @@ from typing import Literal
 
 from serving.notes import Admission
 from serving.planning import Plan
+from serving.store.records import SectionText
 
 Status = Literal["waiting", "queued", "writing", "done", "stopped", "failed"]
 AT_REST: frozenset[Status] = frozenset({"done", "stopped", "failed"})
@@ -47,15 +48,19 @@ class SectionEvent:
 
 @dataclass(eq=False)
 class DraftJob:
-    """A draft being written. `version` is the newest version in the store (0 before any)."""
+    """A draft being written.
 
-    id: str
-    account_id: str
-    admission_id: str
+    version: the newest version in the store (0 before any); saved: its sections.
+    """
+
+    id: int
+    account_id: int
+    admission_id: int
     admission: Admission
     plan: Plan
     sections: dict[str, SectionState]
     version: int = 0
+    saved: dict[str, SectionText] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changes: int = 0

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving import log
 from serving.adapter_files import AdapterFiles, find_adapters, keep_copy, read_adapter
 from serving.client import EngineClient
 from serving.errors import BadInput, ModelProblem, NotFound
 from serving.settings import Settings
 from serving.store import Store
 from tasks.catalog import all_tasks
+
+_log = log.get(__name__)
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
 _DRAIN_S = 120.0  # longest wait for answers in flight before an adapter is unloaded
@@ -111,7 +114,7 @@ class Registry:
 
     # --- coming and going --------------------------------------------------------------
 
-    async def load(self, folder_name: str, account_id: str) -> str:
+    async def load(self, folder_name: str) -> str:
         """Verify an available adapter, load it, check that it answers; return its served name.
 
         Loading what is loaded already is fine. Raises NotFound or ModelProblem; on any
@@ -127,15 +130,13 @@ class Registry:
             adapter = await asyncio.to_thread(self._read, folder)
             name = adapter.served_name(folder_name)
             if name not in self._adapters:
-                kept = await asyncio.to_thread(keep_copy, adapter, self._shelf)
-                await self._load_checked(name, kept)
+                adapter = await asyncio.to_thread(keep_copy, adapter, self._shelf)
+                await self._load_checked(name, adapter.path)
+                await asyncio.to_thread(self._register, folder_name, adapter)
                 self._adapters[name] = adapter
-                await asyncio.to_thread(
-                    self._store.models.register, name, folder_name, adapter, kept, account_id
-                )
         return name
 
-    async def assign(self, alias: str, name: str | None, account_id: str) -> Served:
+    async def assign(self, alias: str, name: str | None, account_id: int) -> Served:
         """Let a loaded adapter (or, with None, the checkpoint) answer for an alias from now on."""
         if alias not in all_tasks():
             raise BadInput(f"There is no task {alias!r}; the tasks are {', '.join(all_tasks())}.")
@@ -146,7 +147,7 @@ class Registry:
             await asyncio.to_thread(
                 self._store.models.assign,
                 alias,
-                name if adapter else None,
+                name if name and adapter else self._client.model,
                 adapter.digest if adapter else None,
                 account_id,
             )
@@ -164,19 +165,44 @@ class Registry:
             await self._drain(name)
             await self._client.unload_adapter(name)
             del self._adapters[name]
-            await asyncio.to_thread(self._store.models.unregister, name)
 
     async def restore(self) -> None:
-        """After an engine start: load the adapters again and assign what was assigned."""
+        """After an engine start: load again what was loaded, assign what was assigned.
+
+        An adapter that does not come back leaves its alias to the checkpoint, and the Models
+        tab shows it so.
+        """
         async with self._change:
-            present = set(await self._client.models())
-            for name, kept in (await asyncio.to_thread(self._store.models.registered)).items():
-                adapter = await asyncio.to_thread(self._read, Path(kept))
-                if name not in present:
-                    await self._client.load_adapter(name, str(kept))
-                self._adapters[name] = adapter
-            for alias, served_name in (await asyncio.to_thread(self._store.models.current)).items():
-                self._set(alias, served_name)
+            for name, adapter in await asyncio.to_thread(self._wanted):
+                try:
+                    if name not in await self._client.models():
+                        await self._client.load_adapter(name, str(adapter.path))
+                    self._adapters[name] = adapter
+                except ModelProblem:
+                    _log.warning("adapter_not_restored", served=name)
+
+    def _wanted(self) -> list[tuple[str, AdapterFiles]]:
+        """Return the adapters that were loaded or are assigned in the store, checked anew."""
+        wanted = dict(self._adapters)
+        for alias, assignment in self._store.models.current().items():
+            name = assignment.served_model
+            self._set(alias, name if assignment.adapter_digest else None)
+            if assignment.adapter_digest and name not in wanted:
+                try:
+                    wanted[name] = self._read(Path(self._store.models.adapter(name).path))
+                except (ModelProblem, NotFound):
+                    _log.warning("adapter_files_missing_or_changed", served=name)
+        return list(wanted.items())
+
+    def _register(self, folder_name: str, adapter: AdapterFiles) -> None:
+        self._store.models.register(
+            alias=folder_name,
+            digest=adapter.digest,
+            path=str(adapter.path),
+            rank=adapter.rank,
+            base_digest=self._model_digest,
+            card=adapter.card,
+        )
 
     def _read(self, folder: Path) -> AdapterFiles:
         return read_adapter(

@@ -1,0 +1,1 @@
+"""What the page does, on the command line: one small file a command."""

@@ -1,0 +1,1 @@
+"""Printing an answer with its sources as it is written."""

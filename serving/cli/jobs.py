@@ -1,0 +1,167 @@
+"""`rounds draft | tag | ask`: the page's three jobs in batch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serving.cli.session import local_account, plain_errors, run, say
+
+if TYPE_CHECKING:
+    from serving.batch import BatchReport
+    from serving.intake.jsonl import TagInput
+    from serving.notes import Admission
+    from serving.tagging import Tagging
+    from serving.workbench import Workbench
+
+jobs = typer.Typer()
+
+Source = Annotated[Path, typer.Argument(help="JSON Lines file.", exists=True, dir_okay=False)]
+Out = Annotated[Path, typer.Option("--out", help="Results; a run that was cut short goes on here.")]
+InFlight = Annotated[int, typer.Option(min=1, max=256, help="Requests at the engine at once.")]
+
+
+@jobs.command()
+def draft(source: Source, out: Out, admissions_at_once: InFlight = 2) -> None:
+    """Draft a discharge summary for each admission of a JSON Lines file.
+
+    A line is {"hadm_id", "notes": [{"note_id", "category", "charted_at", "text"}]}.
+    """
+    from serving.intake.jsonl import read_admissions
+
+    with plain_errors(), source.open(encoding="utf-8", newline="\n") as lines:
+        warnings: list[str] = []
+        items = {a.hadm_id: a for a in read_admissions(lines, warnings)}
+    for warning in warnings:
+        say(warning)
+
+    async def job(built: "Workbench") -> None:
+        from serving.batch import run_batch
+
+        account = local_account(built)
+
+        async def one(admission: "Admission") -> dict[str, Any]:
+            return await _draft_line(built, account, admission)
+
+        with _progress("Drafting", len(items)) as on_done:
+            report = await run_batch(items, "hadm_id", one, out, admissions_at_once, on_done)
+        _tell(report, out)
+
+    run(job)
+
+
+@jobs.command()
+def tag(
+    source: Source,
+    out: Out,
+    task: Annotated[str, typer.Option(help="ner-disease, re-ddi, …")] = "ner-disease",
+    texts_at_once: InFlight = 32,
+) -> None:
+    """Tag each text of a JSON Lines file.
+
+    A line is {"id", "text"} or {"id", "tokens": [...]} (one sentence, already split).
+    """
+    from serving.intake.jsonl import read_tag_inputs
+    from tasks.catalog import task as find_task
+
+    with plain_errors(), source.open(encoding="utf-8", newline="\n") as lines:
+        find_task(task)
+        items = {line.id: line for line in read_tag_inputs(lines)}
+
+    async def job(built: "Workbench") -> None:
+        from serving.batch import run_batch
+        from serving.tagging import Tagging
+
+        tagging = Tagging(built.client, built.registry, store=None)
+
+        async def one(line: "TagInput") -> dict[str, Any]:
+            return await _tag_line(tagging, task, line)
+
+        with _progress("Tagging", len(items)) as on_done:
+            report = await run_batch(items, "id", one, out, texts_at_once, on_done)
+        _tell(report, out)
+
+    run(job)
+
+
+@jobs.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    document: Annotated[
+        list[Path] | None, typer.Option(help="Also search this file (.txt, .md, .html, .pdf).")
+    ] = None,
+) -> None:
+    """Answer a question from the shipped collection and your documents, with its sources."""
+
+    async def job(built: "Workbench") -> None:
+        from serving.cli.answer import print_answer
+
+        await print_answer(built, local_account(built), question, document or [])
+
+    run(job)
+
+
+async def _draft_line(built: "Workbench", account: int, admission: "Admission") -> dict[str, Any]:
+    from serving.drafting import ALIAS
+    from serving.errors import EngineUnavailable, RoundsError
+    from serving.notice import NOTICE
+
+    writing = await built.drafting.start(account, admission)
+    async for _ in writing.watch():
+        pass
+    failed = {name: s.error for name, s in writing.sections.items() if s.status == "failed"}
+    if failed:
+        kind = EngineUnavailable if built.engine.state != "ready" else RoundsError
+        raise kind("; ".join(f"{name}: {why}" for name, why in failed.items()))
+    served = built.registry.served(ALIAS)
+    return {
+        "hadm_id": admission.hadm_id,
+        "sections": {name: state.text for name, state in writing.sections.items()},
+        "notes_used": [n.note.note_id for n in writing.plan.used],
+        "notes_left_out": [n.note.note_id for n in writing.plan.left_out],
+        "draft_id": writing.id,
+        "model": served.model,
+        "model_digest": served.model_digest,
+        "adapter_digest": served.adapter_digest,
+        "template_hash": served.template_hash,
+        "notice": NOTICE,
+    }
+
+
+async def _tag_line(tagging: "Tagging", task: str, line: "TagInput") -> dict[str, Any]:
+    from tasks.bio import join_tokens, to_bio
+
+    text, offsets = join_tokens(line.tokens) if line.tokens else (line.text, [])
+    result = await tagging.tag(0, task, text, one_sentence=bool(line.tokens))
+    found: dict[str, Any] = {"id": line.id, "spans": [asdict(span) for span in result.spans]}
+    if line.tokens:
+        found["tags"] = list(to_bio(result.spans, offsets).tags)
+    if result.relations:
+        found["relations"] = [asdict(relation) for relation in result.relations]
+    return found | {"dropped": result.dropped, "unread": result.unread}
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error; yield the function that moves it on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda n: bar.advance(task, n)
+
+
+def _tell(report: "BatchReport", out: Path) -> None:
+    before = f", {report.skipped} were there already" if report.skipped else ""
+    say(f"{report.written} written to {out}{before}.")
+    for name, why in report.failed.items():
+        say(f"  {name}: {why}")
+    if report.failed:
+        say(f"{len(report.failed)} failed; run the same command again to retry only these.")
+        raise typer.Exit(1)

@@ -1,0 +1,186 @@
+"""The engine's log file: rotated, for this user only, without patient text; and what it means.
+
+vLLM logs no prompts as it is started here, but a crash dumps the requests in flight and an error
+can quote the words it stumbled over. So once the engine answers requests, only lines that cannot
+hold a prompt are kept whole; of the rest the file keeps who said it, where in the code, and the
+kind of error. Standard library only: the leash uses this.
+"""
+
+import logging.handlers
+import os
+import re
+from pathlib import Path
+from typing import IO
+
+KEPT = 3  # older log files
+BIGGEST = 20 * 1024**2  # bytes of one log file
+
+_SERVING = "Application startup complete"  # uvicorn says so before the first request
+_PREFIX = re.compile(r"^\(.{1,40}? pid=\d+\) (?:[A-Z]+) [\d-]+ [\d:]+ \[[\w./]+:\d+\]")
+_HARMLESS = re.compile(
+    r"Engine \d+: Avg|Loaded new LoRA|Removed LoRA|Reset|Application (startup|shutdown)"
+    r"|Shutting down|Waiting for (application|connections)|Finished server process|\[shutdown\]"
+    r"|Started server process|Process \S+ (died|terminated)|EngineDeadError|engine core"
+)
+_FRAME = re.compile(r'^(\(.{1,40}? pid=\d+\) )?(\S+ )*\s*File "[^"]+", line \d+, in \S+\s*$')
+_ERROR = re.compile(
+    r"(?:^|\s)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit))(?::|\s*$)"
+)
+
+
+class Redactor:
+    """Lets a log line through whole, in part or not at all."""
+
+    def __init__(self) -> None:
+        self.serving = False
+
+    def __call__(self, line: str) -> str | None:
+        """Return what may be written of a line; None: nothing."""
+        if not self.serving:
+            self.serving = _SERVING in line
+            return line
+        if _FRAME.match(line):
+            return line
+        prefix = _PREFIX.match(line)
+        said = line[prefix.end() :] if prefix else line
+        if prefix and _HARMLESS.match(said.strip()):
+            return line
+        if not prefix and line.startswith("INFO: ") and _HARMLESS.match(line[5:].strip()):
+            return line
+        error = _ERROR.search(said)
+        known = [key for key, (pattern, _) in PATTERNS.items() if pattern.search(said)]
+        if not (prefix or error or known):
+            return None
+        kind = f" {error[1]}:" if error else ""
+        note = f" known as: {', '.join(known)};" if known else ""
+        return f"{prefix[0] if prefix else ''}{kind}{note} (the words are withheld)"
+
+
+# What went wrong, as the log tells it, and what to do about it. First match wins.
+PATTERNS: dict[str, tuple[re.Pattern[str], str]] = {
+    "kv-cache": (
+        re.compile(
+            r"KV cache (is needed|memory)|larger than the available KV cache|"
+            r"No available memory for the cache blocks",
+            re.I,
+        ),
+        "The KV cache is too small for this context length. Raise ROUNDS_KV_CACHE_GIB, "
+        "or lower ROUNDS_MAX_MODEL_LEN.",
+    ),
+    "context-length": (
+        re.compile(r"max_model_len .{0,40}is greater than the derived max_model_len"),
+        "ROUNDS_MAX_MODEL_LEN is more than this model can read. Lower it or leave it out.",
+    ),
+    "memory": (
+        re.compile(
+            r"OutOfMemoryError|out of memory|can't allocate memory|Cannot allocate memory|"
+            r"MemoryError|std::bad_alloc|Free memory on device|less than desired GPU memory"
+            r"|Not enough memory",
+            re.I,
+        ),
+        "There was not enough memory. Close other programs, lower ROUNDS_KV_CACHE_GIB "
+        "(or ROUNDS_MAX_MODEL_LEN), or choose a smaller model.",
+    ),
+    "port": (
+        re.compile(r"[Aa]ddress already in use|Errno 98"),
+        "The engine's port is taken by another program. Stop that program, or start again.",
+    ),
+    "architecture": (
+        re.compile(
+            r"are not supported for now|is not supported by vLLM|model type `.{1,80}` but "
+            r"Transformers does not recognize|Unsupported model architecture|"
+            r"Cannot find model module|No model architectures are specified"
+        ),
+        "vLLM does not know this model's architecture. Choose another model (ROUNDS_MODEL).",
+    ),
+    "remote-code": (
+        re.compile(r"trust[_-]remote[_-]code"),
+        "This model wants to run its own code, which is not allowed here. Choose another model.",
+    ),
+    "files": (
+        re.compile(
+            r"Cannot find any model weights|does not appear to have a file named|"
+            r"No such file or directory|not a valid model|Can't load the configuration|"
+            r"SafetensorError|HeaderTooLarge|InvalidHeader|is not a local folder"
+        ),
+        "Files of the model are missing or damaged. `rounds doctor` says which; copy the model "
+        "again, or delete its folder so that it is fetched anew.",
+    ),
+    "adapter-rank": (
+        re.compile(r"LoRA rank \d+ is greater than max_lora_rank"),
+        "An adapter's rank is more than ROUNDS_MAX_LORA_RANK. Raise it.",
+    ),
+    "threads": (
+        re.compile(r"Resource temporarily unavailable|can't start new thread|Too many open files"),
+        "The system's limit of processes or open files is reached. Raise it (ulimit -u, ulimit -n).",
+    ),
+    "driver": (
+        re.compile(
+            r"CUDA driver version is insufficient|no CUDA-capable device|CUDA error|"
+            r"NVML.{0,40}(fail|not)",
+            re.I,
+        ),
+        "The graphics card or its driver failed. Check nvidia-smi and the driver's version.",
+    ),
+    "flags": (
+        re.compile(r"error: (unrecognized arguments|argument --|ambiguous option)"),
+        "The installed vLLM does not know a flag that Rounds starts it with: the versions do not "
+        "fit. Run `make setup` again.",
+    ),
+    "install": (
+        re.compile(
+            r"No module named|undefined symbol|cannot open shared object|"
+            r"operator torchvision::nms does not exist"
+        ),
+        "The installed packages do not fit together. `rounds doctor` says which; run `make setup`.",
+    ),
+}
+
+
+def diagnose(log_tail: str, status: int | None = None, log: Path | None = None) -> str:
+    """Return a sentence on why the engine ended and what to do, from the end of its log.
+
+    status: its exit status as a shell has it (137: killed by signal 9). log: where to read on.
+    """
+    for pattern, meaning in PATTERNS.values():
+        if pattern.search(log_tail):
+            return meaning
+    for key, (_, meaning) in PATTERNS.items():
+        if re.search(rf"known as: [^;]*\b{key}\b", log_tail):
+            return meaning
+    if status in (137, -9):
+        return (
+            "The engine was killed (signal 9), most likely because the machine ran out of memory. "
+            "Close other programs, lower ROUNDS_KV_CACHE_GIB, or choose a smaller model."
+        )
+    where = f" The log says more: {log}" if log else ""
+    ended = f" (exit status {status})" if status is not None else ""
+    return f"The engine ended unexpectedly{ended}.{where}"
+
+
+def log_tail(path: Path, size: int = 64 * 1024) -> str:
+    """Return the last `size` bytes of a log as text; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def copy_log(stream: IO[bytes], path: Path) -> None:
+    """Copy the engine's output to its log until it ends, through the redactor."""
+    os.umask(0o077)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    redact = Redactor()
+    file = logging.handlers.RotatingFileHandler(
+        path, maxBytes=BIGGEST, backupCount=KEPT, encoding="utf-8", delay=True
+    )
+    logging.raiseExceptions = False  # a full disk must not stop the engine
+    if path.exists():
+        file.doRollover()
+    for raw in iter(lambda: stream.readline(65536), b""):
+        line = redact(raw.decode(errors="replace").rstrip("\n"))
+        if line is not None:
+            file.emit(logging.makeLogRecord({"msg": line}))
+    file.close()

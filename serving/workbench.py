@@ -1,0 +1,118 @@
+"""The workbench: every part of the house, put together once and handed to page, API and CLI."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.asking import Asking
+from serving.client import EngineClient
+from serving.drafting import Drafting
+from serving.engine import Engine
+from serving.engine_external import ExternalEngine, connect_external
+from serving.engine_file import running_engine
+from serving.engine_handle import EngineHandle
+from serving.errors import EngineUnavailable
+from serving.model_files import ModelFiles, ensure_model
+from serving.queue import Gate
+from serving.registry import Registry
+from serving.retrieval.index import Index
+from serving.settings import DEFAULT_MODEL, Settings
+from serving.store import Store
+from serving.tagging import Tagging
+from tasks.presets import Preset, from_model_folder, guess, preset
+from tasks.template import Template
+
+Progress = Callable[[str], None]
+NOT_YET = "http://127.0.0.1:1"  # until the engine has an address; nothing listens there
+
+
+class Workbench:
+    """Settings, store, engine, client, registry and the three jobs: drafting, tagging, asking."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress = lambda _line: None,
+        share_engine: bool = False,
+    ) -> None:
+        """Prepare everything that needs no engine: home, store, model files.
+
+        progress is told, in words for the user, what takes long. share_engine: use the engine
+        of a `rounds run` beside us if there is one, so that a batch job starts in seconds and
+        needs no second copy of the model. Raises ModelProblem, StoreUnavailable or
+        EngineUnavailable with what to do.
+        """
+        settings.prepare_home()
+        self.settings = settings
+        self.store = Store(settings.store_url)
+        self.store.migrate()
+        self.files = None if settings.vllm_url else ensure_model(settings, progress)
+        self.gate = Gate(settings.max_in_flight, settings.max_waiting)
+        self.engine = self._engine(share_engine)
+        self.preset = preset(settings.preset or guess(self.model_name))
+        self.client = EngineClient(
+            self.engine.base_url or NOT_YET,
+            self.engine.api_key,
+            _template(self.preset, settings, self.files),
+            self.gate,
+            self.model_name,
+        )
+        digest = self.files.digest if self.files else f"external:{self.model_name}"
+        self.registry = Registry(settings, self.store, self.client, digest)
+        self.index = Index(settings)
+        self.drafting = Drafting(self.client, self.registry, self.store)
+        self.tagging = Tagging(self.client, self.registry, self.store)
+        self.asking = Asking(self.client, self.registry, self.index, self.store)
+
+    @property
+    def model_name(self) -> str:
+        """Return the name of the base checkpoint."""
+        return self.files.name if self.files else self.settings.model
+
+    @property
+    def is_default_model(self) -> bool:
+        """Tell whether the small default model answers."""
+        return DEFAULT_MODEL in self.model_name.lower()
+
+    async def start(self) -> None:
+        """Start the engine in the background; `engine.wait_ready` waits for it."""
+        await self.engine.start()
+
+    async def close(self) -> None:
+        """Stop what is being written (keeping it), then the engine, then the store."""
+        await self.drafting.close()
+        await self.engine.stop()
+        await self.client.close()
+        await asyncio.to_thread(self.store.close)
+
+    def require_engine(self) -> None:
+        """Raise EngineUnavailable, with the reason for the user, unless the engine is ready."""
+        if self.engine.state != "ready":
+            raise EngineUnavailable(f"The engine is not ready: {self.engine.reason}")
+
+    def _engine(self, share: bool) -> EngineHandle:
+        if self.files is None:
+            return connect_external(self.settings, self._on_ready)
+        if share and (running := running_engine(self.settings)):
+            return ExternalEngine(*running, on_ready=self._on_ready)
+        return Engine(self.settings, self.files, self._on_ready)
+
+    async def _on_ready(self) -> None:
+        """After each start of the engine: find it, and bring its adapters back."""
+        await self.client.move(self.engine.base_url, self.engine.api_key)
+        if self.files is None:
+            names = await self.client.models()
+            if self.client.model not in names:
+                self.client.model = names[0]
+        await self.registry.restore()
+
+
+def _template(preset: Preset, settings: Settings, files: ModelFiles | None) -> Template | None:
+    """Return the preset's template, or the model's own where its files are here.
+
+    None: the files are elsewhere, and the engine applies its own chat template.
+    """
+    if preset.template is not None:
+        return preset.template
+    folder = files.path if files else Path(settings.model)
+    return from_model_folder(folder) if folder.is_dir() else None
