@@ -112,7 +112,7 @@ PATTERNS: dict[str, tuple[re.Pattern[str], str]] = {
     ),
     "threads": (
         re.compile(r"Resource temporarily unavailable|can't start new thread|Too many open files"),
-        "The system's limit of processes or open files is reached. Raise it (ulimit -u, ulimit -n).",
+        "The system's limit of processes or open files is reached. Raise it (ulimit -u, -n).",
     ),
     "driver": (
         re.compile(
@@ -127,6 +127,14 @@ PATTERNS: dict[str, tuple[re.Pattern[str], str]] = {
         "The installed vLLM does not know a flag that Rounds starts it with: the versions do not "
         "fit. Run `make setup` again.",
     ),
+    "core": (
+        re.compile(
+            r"EngineDeadError|[Ee]ngine core proc\w* \S* ?died|EngineCore died|Worker proc "
+            r"\S+ died"
+        ),
+        "The computing part of the engine died, most likely because the machine ran out of memory. "
+        "Close other programs, lower ROUNDS_KV_CACHE_GIB, or choose a smaller model.",
+    ),
     "install": (
         re.compile(
             r"No module named|undefined symbol|cannot open shared object|"
@@ -137,17 +145,42 @@ PATTERNS: dict[str, tuple[re.Pattern[str], str]] = {
 }
 
 
+# A second start would end the same way.
+HOPELESS = {
+    "kv-cache",
+    "context-length",
+    "architecture",
+    "remote-code",
+    "files",
+    "flags",
+    "install",
+}
+
+_NOT_ERRORS = re.compile(r"^\(.{1,40}? pid=\d+\) (DEBUG|INFO|WARNING) ")
+
+
+def known_problem(log_tail: str) -> str | None:
+    """Return the key in PATTERNS that fits the errors at the end of a log, or None."""
+    # A healthy start warns of much that could go wrong.
+    errors = "\n".join(line for line in log_tail.splitlines() if not _NOT_ERRORS.match(line))
+    for key, (pattern, _) in PATTERNS.items():
+        if pattern.search(errors) or re.search(rf"known as: [^;]*\b{key}\b", errors):
+            return key
+    return None
+
+
+def hopeless(log_tail: str) -> bool:
+    """Return whether another start would fail in the same way."""
+    return known_problem(log_tail) in HOPELESS
+
+
 def diagnose(log_tail: str, status: int | None = None, log: Path | None = None) -> str:
     """Return a sentence on why the engine ended and what to do, from the end of its log.
 
     status: its exit status as a shell has it (137: killed by signal 9). log: where to read on.
     """
-    for pattern, meaning in PATTERNS.values():
-        if pattern.search(log_tail):
-            return meaning
-    for key, (_, meaning) in PATTERNS.items():
-        if re.search(rf"known as: [^;]*\b{key}\b", log_tail):
-            return meaning
+    if problem := known_problem(log_tail):
+        return PATTERNS[problem][1]
     if status in (137, -9):
         return (
             "The engine was killed (signal 9), most likely because the machine ran out of memory. "

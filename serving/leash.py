@@ -13,6 +13,7 @@ outer one, and that kills it. Only the standard library is imported: this must n
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -100,10 +101,8 @@ def reap(child: int) -> int | None:
 
 def kill(pid: int, sign: int, group: bool = False) -> None:
     """Send a signal to a process or its group, which may be gone already."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         (os.killpg if group else os.kill)(pid, sign)
-    except ProcessLookupError:
-        pass
 
 
 def leash(command: list[str], log: Path | None, grace: float) -> int:
@@ -135,7 +134,7 @@ def run(command: list[str], lifeline: int, log: Path | None, grace: float) -> in
             os._exit(1)
 
     try:
-        process = subprocess.Popen(  # noqa: S603 - the command is ours
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if log else subprocess.DEVNULL,

@@ -140,7 +140,7 @@ def _replace(folder: Path, incoming: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def embedding_model_path(settings: Settings) -> Path:  # noqa: ARG001 - one model today
+def embedding_model_path(settings: Settings) -> Path:
     """Return the folder of the sentence embedding model (all-MiniLM-L6-v2), carried by a package.
 
     Raises ModelProblem when the package is not installed or is incomplete.
