@@ -29,7 +29,7 @@ FIELDS = frozenset(
     """account_id adapter attempt chars checkpoint count digest draft_id engine error error_id
     event exit_code format in_flight job_id kind level limit logger method model output_id pid
     place port preset reason role route seconds section served signal size slots spans state
-    status store task timestamp tokens took_ms version waiting where""".split()  # noqa: SIM905
+    status store task timestamp tokens took_ms version waiting where""".split()
 )
 _EVENT = re.compile(r"[a-z][a-z0-9_.]{0,79}")
 _HARMLESS = re.compile(r"[A-Za-z0-9_.,:;/@+=%()<>\[\]{}-]{0,200}")  # no spaces: no sentences

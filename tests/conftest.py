@@ -14,6 +14,7 @@ from serving import offline
 from serving.model_files import ModelFiles, ensure_model
 from serving.settings import Settings
 
+pytest_plugins = ["tests.netguard"]  # any connection beyond loopback fails the run
 offline.apply()
 READY_WITHIN_S = 300
 
