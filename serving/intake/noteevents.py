@@ -1,7 +1,7 @@
 """Tables with MIMIC-III's NOTEEVENTS columns (or those of MIMIC-IV-Note), from memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from serving.errors import BadInput, NotFound
 from serving.intake.common import (
@@ -63,12 +63,22 @@ class _Tally:
     subject_id: str
     notes: int = 0
     words: int = 0
-    times: set[str] = field(default_factory=set)
+    first: str = ""
+    last: str = ""
+
+    def add(self, note: Note) -> None:
+        """Count one more note."""
+        self.notes += 1
+        self.words += len(note.text.split())
+        if when := iso_time(note.charted_at):
+            self.first = min(self.first or when, when, key=time_order)
+            self.last = max(self.last or when, when, key=time_order)
 
     def summary(self, hadm_id: str) -> AdmissionSummary:
-        times = sorted((t for t in self.times if t), key=time_order)
-        first, last = (times[0], times[-1]) if times else ("", "")
-        return AdmissionSummary(hadm_id, self.subject_id, self.notes, self.words, first, last)
+        """Return the line of the list."""
+        return AdmissionSummary(
+            hadm_id, self.subject_id, self.notes, self.words, self.first, self.last
+        )
 
 
 def admissions(data: bytes) -> list[AdmissionSummary]:
@@ -93,10 +103,7 @@ def read_noteevents(data: bytes) -> Intake:
     counts = _Counts()
     tallies: dict[str, _Tally] = {}
     for note, hadm_id, subject_id in _notes(data, counts):
-        tally = tallies.setdefault(hadm_id, _Tally(subject_id))
-        tally.notes += 1
-        tally.words += len(note.text.split())
-        tally.times.add(iso_time(note.charted_at))
+        tallies.setdefault(hadm_id, _Tally(subject_id)).add(note)
     if not tallies:
         left_out = " ".join(counts.warnings()) or "It has a header and no rows."
         raise BadInput(f"The table holds no note that belongs to an admission. {left_out}")
@@ -128,7 +135,8 @@ def _notes(data: bytes, counts: _Counts) -> Iterator[tuple[Note, str, str]]:
         if len(row) != len(header):
             raise BadInput(
                 f"The row that starts on line {line:,} has {count(len(row), 'column')}, the "
-                f"header {len(header)}. A comma or a quote in a text may not be quoted."
+                f"header {len(header)}. Where a text holds a comma, a quote or a line "
+                "break, the whole cell must be in quotes."
             )
         # The first of the columns that holds something; MIMIC leaves CHARTTIME empty at times.
         cell = {

@@ -69,9 +69,15 @@ def looks_like(data: bytes) -> str | None:
         return "a Windows program"
     if data[128:132] == b"DICM":
         return "a DICOM image"
-    if data.startswith(codecs.BOM_UTF32_BE) or data[1::2].count(0) > len(data) // 4:
+    if data.startswith(codecs.BOM_UTF32_BE) or _every_second_byte_is_null(data[:65_536]):
         return "text in UTF-16 or UTF-32 without the mark that says so"
     return "a binary file (it holds NUL bytes)"
+
+
+def _every_second_byte_is_null(data: bytes) -> bool:
+    """Say whether the bytes are as UTF-16 writes Latin letters."""
+    few, many = sorted((data[::2].count(0), data[1::2].count(0)))
+    return many > len(data) // 4 and few * 10 < many
 
 
 def not_utf8(data: bytes) -> BadInput:

@@ -33,7 +33,7 @@ def row(number: int, subject: str, hadm: str, note: Note) -> list[str]:
 def noteevents(rows: list[list[str]], header: tuple[str, ...] = MIMIC_III) -> bytes:
     """Return a NOTEEVENTS table as bytes."""
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows([header, *rows])
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([header, *rows])
     return out.getvalue().encode()
 
 
