@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Everything that can be checked without running the app: style, types, layers, container files.
+# All of them run, and the last line says which failed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=()
+check() { # name, command...
+  local name=$1 output
+  shift
+  if output=$("$@" 2>&1); then
+    printf '  %-14s ok\n' "$name"
+  else
+    printf '  %-14s FAILED\n%s\n' "$name" "$output"
+    failed+=("$name")
+  fi
+}
+
+BIN=.venv/bin
+echo 'lint:'
+check 'ruff' $BIN/ruff check .
+check 'ruff format' $BIN/ruff format --check .
+check 'mypy' $BIN/mypy
+check 'layers' $BIN/lint-imports
+check 'shell' bash -c 'for f in scripts/*.sh .ci/run; do bash -n "$f" || exit 1; done'
+check 'Dockerfile' $BIN/dockerfile-doctor --no-color --severity info Dockerfile
+check 'compose schema' $BIN/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+check 'compose lint' $BIN/compose-lint check --strict compose.yaml
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "lint: failed: ${failed[*]}" >&2
+  exit 1
+fi

