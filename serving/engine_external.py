@@ -56,19 +56,24 @@ class ExternalEngine(EngineHandle):
     async def _problem(self, http: httpx.AsyncClient) -> str | None:
         try:
             await engine_probe.models(http)
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code in (401, 403):
-                return f"The engine at {self.base_url} refuses the key. Set ROUNDS_VLLM_KEY."
-            return (
-                f"The server at {self.base_url} answers {error.response.status_code}: "
-                "check that ROUNDS_VLLM_URL is a vLLM server."
-            )
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return (
-                f"The engine at {self.base_url} cannot be reached. "
-                "Check that it runs and that ROUNDS_VLLM_URL is right."
-            )
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return explain(self.base_url, error)
         return None
+
+
+def explain(url: str, error: Exception) -> str:
+    """Return in words why the engine at `url` could not be asked for its models."""
+    if isinstance(error, httpx.HTTPStatusError):
+        if error.response.status_code in (401, 403):
+            return f"The engine at {url} refuses the key. Set ROUNDS_VLLM_KEY."
+        return (
+            f"The server at {url} answers {error.response.status_code}: "
+            "check that ROUNDS_VLLM_URL is a vLLM server."
+        )
+    return (
+        f"The engine at {url} cannot be reached. "
+        "Check that it runs and that ROUNDS_VLLM_URL is right."
+    )
 
 
 def connect_external(settings: Settings, on_ready: OnReady | None = None) -> ExternalEngine:

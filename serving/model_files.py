@@ -38,32 +38,40 @@ def ensure_model(settings: Settings, progress: Progress = lambda _line: None) ->
     progress: called with a line of text for the user at each longer step.
     Raises ModelProblem, with what to do, where the model cannot be had or cannot be served.
     """
+    if settings.home in settings.models_path.parents:
+        settings.prepare_home()  # for this user only, from the first folder on
     settings.models_path.mkdir(parents=True, exist_ok=True)
     wanted = settings.model
+    folder, made_here = model_folder(settings)
     if wanted == DEFAULT_MODEL:
-        folder = _ensure(settings, DEFAULT_MODEL, default_model.build, progress)
-    elif (given := Path(wanted).expanduser()).is_dir():
-        folder = given.resolve()
-    elif wanted.startswith(("/", ".", "~")):
-        raise ModelProblem(f"There is no folder {wanted}. Set ROUNDS_MODEL to a model's folder.")
-    elif _HUB_ID.fullmatch(wanted):
-        folder = _ensure(
-            settings,
-            wanted.replace("/", "--"),
-            lambda into, tell: hub_model.fetch(wanted, into, tell),
-            progress,
-        )
-    elif (settings.models_path / wanted).is_dir():
-        folder = (settings.models_path / wanted).resolve()
-    else:
+        _ensure(settings, folder, default_model.build, progress)
+    elif made_here:
+        _ensure(settings, folder, lambda into, tell: hub_model.fetch(wanted, into, tell), progress)
+    elif not folder.is_dir():
         raise ModelProblem(
             f"ROUNDS_MODEL={wanted} is neither a folder, nor a hub id (owner/name), nor a name in "
             f"{settings.models_path}. Leave it out to use the default model."
         )
     check_folder(folder)
     digest = checkpoint_digest(folder, digest_cache(settings))
-    name = folder.name if folder.parent != settings.models_path else wanted.split("/")[-1]
+    name = wanted.split("/")[-1] if made_here else folder.name
     return ModelFiles(folder, name, digest, wanted == DEFAULT_MODEL)
+
+
+def model_folder(settings: Settings) -> tuple[Path, bool]:
+    """Return the folder of the model the settings ask for, there or not.
+
+    The second value says whether `ensure_model` makes that folder (default model, hub id).
+    """
+    wanted = settings.model
+    if wanted == DEFAULT_MODEL:
+        return settings.models_path / wanted, True
+    given = Path(wanted).expanduser()
+    if given.is_dir() or wanted.startswith(("/", ".", "~")):
+        return given.resolve(), False
+    if _HUB_ID.fullmatch(wanted):
+        return settings.models_path / wanted.replace("/", "--"), True
+    return (settings.models_path / wanted).resolve(), False
 
 
 def check_folder(folder: Path) -> None:
@@ -108,11 +116,11 @@ def model_damage(settings: Settings, folder: Path) -> str | None:
 
 
 def _ensure(
-    settings: Settings, name: str, build: Callable[[Path, Progress], None], progress: Progress
-) -> Path:
-    """Return models_path/name, built where it is missing or damaged; safe between processes."""
-    folder, incoming = settings.models_path / name, settings.models_path / f".incoming-{name}"
-    lock = FileLock(settings.models_path / f".{name}.lock")
+    settings: Settings, folder: Path, build: Callable[[Path, Progress], None], progress: Progress
+) -> None:
+    """Build the folder where it is missing or damaged; safe between processes."""
+    incoming = folder.with_name(f".incoming-{folder.name}")
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         held = lock.acquire(timeout=0)
     except Timeout:
@@ -121,13 +129,12 @@ def _ensure(
     with held:
         wrong = model_damage(settings, folder) if folder.exists() else "it is not here yet"
         if wrong is None:
-            return folder
+            return
         if folder.exists():
             progress(f"The cached model is damaged ({wrong}): preparing it again")
         incoming.mkdir(exist_ok=True)
         build(incoming, progress)
         _replace(folder, incoming)
-    return folder
 
 
 def _replace(folder: Path, incoming: Path) -> None:
