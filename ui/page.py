@@ -1,0 +1,24 @@
+"""The page: a header that is always there, and five tabs."""
+
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from ui.draft_tab import DraftTab
+from ui.status import StatusLine
+
+if TYPE_CHECKING:
+    from serving.workbench import Workbench
+
+
+def build(workbench: "Workbench") -> gr.Blocks:
+    """Return the page over a workbench; every handler looks up who asks."""
+    with gr.Blocks(title="Rounds", analytics_enabled=False, fill_width=True) as page:
+        status = StatusLine(workbench)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Draft", id="draft") as tab:
+                draft = DraftTab(workbench)
+            draft.wire_page(page, tab)
+        status.wire_page(page)
+    page.queue(default_concurrency_limit=None, api_open=False)
+    return page

@@ -1,0 +1,33 @@
+// Small comforts of the whole page. What is typed is never kept in browser storage.
+
+// A section that was changed and then left alone for a while is saved, as on leaving the box.
+const IDLE_MS = 5000;
+let idle = 0;
+document.addEventListener("input", (event) => {
+  if (!event.target.closest?.(".draft-text")) return;
+  window.clearTimeout(idle);
+  idle = window.setTimeout(() => document.querySelector("#save-edits")?.click(), IDLE_MS);
+});
+
+// Ctrl+S saves, Ctrl+Enter asks or tags.
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey)) return;
+  if (event.key === "s" && document.querySelector("#save-edits")?.offsetParent) {
+    event.preventDefault();
+    document.querySelector("#save-edits").click();
+  }
+  const box = event.key === "Enter" && event.target.closest?.("#question, #tag-text");
+  if (box) document.querySelector(box.id === "question" ? "#ask" : "#tag")?.click();
+});
+
+// A citation opens its passage.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-cite]");
+  if (!link) return;
+  event.preventDefault();
+  const passage = document.getElementById(link.dataset.cite);
+  if (!passage) return;
+  passage.open = true;
+  passage.querySelector("summary")?.focus();
+  passage.scrollIntoView({ block: "nearest" });
+});
