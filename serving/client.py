@@ -15,8 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving.errors import BadInput, EngineUnavailable, ModelProblem, StreamBroken, TooLong
 from serving.queue import Gate, OnPlace
-from tasks.base import Constraint, Message
-from tasks.template import Template
+from tasks.base import Constraint, Example, Message, Task
+from tasks.presets import Preset
+from tasks.presets import preset as find_preset
+from tasks.template import Template, plain_chat
 
 T = TypeVar("T")
 
@@ -80,15 +82,18 @@ class EngineClient:
         template: Template | None,
         gate: Gate | None = None,
         model: str = "",
+        preset: Preset | None = None,
     ) -> None:
         """Connect lazily to `base_url` (without `/v1`); use it from one event loop.
 
         template None: the engine's own chat template is asked for through `/tokenize`.
         model: the name under which the engine answers as its base checkpoint.
+        preset: how its family is spoken to (wording, stop strings); None: as any chat model.
         """
         self.model = model
         self.gate = gate or Gate(slots=64, depth=100_000)
         self._template = template
+        self._preset = preset or find_preset("chat")
         self._connect(base_url, api_key)
 
     def _connect(self, base_url: str, api_key: str | None) -> None:
@@ -128,11 +133,18 @@ class EngineClient:
     async def prompt(self, messages: list[Message]) -> Prompt:
         """Render the messages and encode them with the engine's tokenizer."""
         if self._template is None:
-            body: dict[str, Any] = {"messages": messages, "add_generation_prompt": True}
+            body: dict[str, Any] = {
+                "messages": plain_chat(messages),
+                "add_generation_prompt": True,
+            }
         else:
             text = self._template.render(messages)
             body = {"prompt": text, "add_special_tokens": self._template.add_bos}
         return Prompt(tuple(await self._tokenize(body)), self.template_hash)
+
+    async def prompt_for(self, task: Task[Example, Any], example: Example) -> Prompt:
+        """Render an example of a task, in the wording this family of models is used to."""
+        return await self.prompt(task.render(example, self._preset.wording))
 
     async def count(self, text: str) -> int:
         """Return how many tokens the text is, without special tokens."""
@@ -238,7 +250,7 @@ class EngineClient:
                 top_p=params.top_p,
                 frequency_penalty=params.frequency_penalty,
                 seed=params.seed,
-                stop=list(params.stop) or None,
+                stop=[*params.stop, *self._preset.stop] or None,
                 stream=True,
                 stream_options={"include_usage": True},
                 extra_body=extra,

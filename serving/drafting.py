@@ -71,7 +71,7 @@ class Drafting:
         """Return the tokens left for notes beside instruction, hint and the longest answer."""
         context = await self._client.context_length()
         frames = [
-            len(await self._client.prompt(TASK.render(_example(admission, (), section))))
+            len(await self._client.prompt_for(TASK, _example(admission, (), section)))
             + section.max_tokens
             for section in SECTIONS
         ]
@@ -117,12 +117,18 @@ class Drafting:
 
     async def stop(self, job: DraftJob, section: str | None = None) -> None:
         """Stop one section or all; what is written so far is kept. Returns when it is saved."""
-        running = [
-            task for name, task in job.tasks.items() if section in (None, name) and not task.done()
-        ]
-        for task in running:
+        running = {
+            name: task
+            for name, task in job.tasks.items()
+            if section in (None, name) and not task.done()
+        }
+        for task in running.values():
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running.values(), return_exceptions=True)
+        for name in running:
+            if job.sections[name].status not in AT_REST:  # cancelled before its first step
+                job.sections[name].status = "stopped"
+        job.touch()
 
     async def redo(self, job: DraftJob, section: str, hint: str = "") -> None:
         """Write one section anew, in the background; `hint` is a wish in the reader's words."""
@@ -176,7 +182,7 @@ class Drafting:
                 if not leads:
                     await primed.wait()
                 example = _example(job.admission, [n.note for n in job.plan.used], section, hint)
-                made.prompt = await self._client.prompt(TASK.render(example))
+                made.prompt = await self._client.prompt_for(TASK, example)
                 async with aclosing(
                     self._client.stream(
                         made.served.model,

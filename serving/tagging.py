@@ -174,7 +174,7 @@ class _Run:
     async def _ask(self, task: NerTask | RelationTask, example: object) -> Made:
         made = Made(task=task.id, params=Params(max_tokens=task.max_tokens))
         with self._registry.use(task.id) as made.served:
-            made.prompt = await self._client.prompt(task.render(example))  # type: ignore[arg-type]
+            made.prompt = await self._client.prompt_for(task, example)
             made.result = await self._client.complete(
                 made.served.model,
                 made.prompt,

@@ -56,6 +56,7 @@ class Workbench:
             _template(self.preset, settings, self.files),
             self.gate,
             self.model_name,
+            self.preset,
         )
         digest = self.files.digest if self.files else f"external:{self.model_name}"
         self.registry = Registry(settings, self.store, self.client, digest)

@@ -1,6 +1,6 @@
 """Drafts of discharge summaries: every change is a new version, none is ever lost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import cast, get_args
 
@@ -23,13 +23,20 @@ _STALE = (
 class Drafts(Topic):
     """Each draft is of one admission and is seen by its owner alone."""
 
-    def create(self, owner: int, admission_id: int) -> Draft:
-        """Start a draft; raise NotFound unless the admission is the owner's."""
+    def create(
+        self, owner: int, admission_id: int, note_ids: Sequence[str] | None = None
+    ) -> Draft:
+        """Start a draft from these notes (None: all); NotFound unless the admission is theirs."""
         with self._db.writing() as session:
             admission = session.get(models.Admission, admission_id)
             if admission is None or admission.owner != owner:
                 raise NotFound("There is no such admission among yours.")
-            row = models.Draft(owner=owner, admission_id=admission_id, created_at=now())
+            row = models.Draft(
+                owner=owner,
+                admission_id=admission_id,
+                note_ids=None if note_ids is None else list(note_ids),
+                created_at=now(),
+            )
             session.add(row)
             session.flush()
             return record(Draft, row)

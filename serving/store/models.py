@@ -31,6 +31,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
         list[dict[str, Any]]: JSON,
+        list[str]: JSON(none_as_null=True),
     }
 
 
@@ -136,6 +137,7 @@ class Draft(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     admission_id: Mapped[int] = mapped_column(ForeignKey("admissions.id"))
+    note_ids: Mapped[list[str] | None]
     created_at: Mapped[datetime]
 
 

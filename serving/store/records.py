@@ -92,11 +92,15 @@ class SectionText:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A discharge summary in the making; its text is in the versions."""
+    """A discharge summary in the making; its text is in the versions.
+
+    note_ids: the notes that it is drawn from, None for all of the admission.
+    """
 
     id: int
     owner: int
     admission_id: int
+    note_ids: list[str] | None
     created_at: datetime
 
 

@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("owner", sa.Integer(), nullable=False),
         sa.Column("admission_id", sa.Integer(), nullable=False),
+        sa.Column("note_ids", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["admission_id"], ["admissions.id"], name=op.f("fk_drafts_admission_id_admissions")
