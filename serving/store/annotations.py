@@ -57,6 +57,14 @@ class Annotations(Topic):
             session.flush()
             return _annotation(row)
 
+    def get(self, account_id: int, annotation_id: int) -> Annotation:
+        """Return this person's annotation; raise NotFound where there is no such one of theirs."""
+        with self._db.reading() as session:
+            row = session.get(models.Annotation, annotation_id)
+            if row is None or row.account_id != account_id:
+                raise NotFound("There is no such annotation among yours.")
+            return _annotation(row)
+
     def of_text(self, account_id: int, task: str, text: str) -> tuple[Annotation, ...]:
         """Return this person's annotations of exactly this text for this task, oldest first."""
         table = models.Annotation
