@@ -38,6 +38,15 @@ def test_versions_count_from_one_and_all_are_kept(
     assert store.drafts.latest(ada.id, draft.id) == versions[-1]
 
 
+def test_the_notes_chosen_are_kept(store: Store, ada: Account, admission: Admission) -> None:
+    stay = store.admissions.save(ada.id, admission)
+    for chosen in (None, [], ["n2"]):
+        made = store.drafts.create(ada.id, stay, chosen)
+        assert store.drafts.get(ada.id, made.id) == made
+        assert made.note_ids == chosen
+        assert store.drafts.recent(ada.id, 1)[0].draft == made
+
+
 @pytest.mark.parametrize("base", [-1, 0, 2])
 def test_a_stale_base_is_refused(store: Store, ada: Account, draft: Draft, base: int) -> None:
     store.drafts.add_version(draft.id, ada.id, text("one"), "generated", 0)
@@ -56,7 +65,8 @@ def test_of_simultaneous_saves_one_wins(store: Store, ada: Account, draft: Draft
             try:
                 add = store.drafts.add_version
                 return add(draft.id, ada.id, text(f"{base}/{number}"), "edited", base)
-            except Conflict:
+            except Conflict as refusal:
+                assert "newest version" in str(refusal)
                 return None
 
         with ThreadPoolExecutor(8) as pool:
