@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from serving import offline
@@ -16,6 +17,8 @@ from serving.settings import Settings
 
 pytest_plugins = ["tests.netguard"]  # any connection beyond loopback fails the run
 offline.apply()
+hypothesis.settings.register_profile("rounds", deadline=None)  # no test depends on speed
+hypothesis.settings.load_profile("rounds")
 READY_WITHIN_S = 300
 
 
