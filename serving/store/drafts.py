@@ -23,9 +23,7 @@ _STALE = (
 class Drafts(Topic):
     """Each draft is of one admission and is seen by its owner alone."""
 
-    def create(
-        self, owner: int, admission_id: int, note_ids: Sequence[str] | None = None
-    ) -> Draft:
+    def create(self, owner: int, admission_id: int, note_ids: Sequence[str] | None = None) -> Draft:
         """Start a draft from these notes (None: all); NotFound unless the admission is theirs."""
         with self._db.writing() as session:
             admission = session.get(models.Admission, admission_id)

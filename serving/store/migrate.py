@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from serving.store.database import Database
 
@@ -25,6 +25,7 @@ def upgrade(database: Database) -> None:
     config = _config()
     with _one_at_a_time, database.writing_connection() as connection:
         if not database.is_sqlite:
+            connection.execute(text("SET LOCAL lock_timeout = '10min'"))  # a migration may be long
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

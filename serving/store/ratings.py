@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from serving.errors import BadInput, NotFound
 from serving.store import export, models
 from serving.store.export import Destination, Format
-from serving.store.records import Rating
-from serving.store.topic import Topic
+from serving.store.records import Output, Rating
+from serving.store.topic import Topic, record
 from serving.store.types import now
 
 
@@ -57,6 +57,28 @@ class Ratings(Topic):
     def of_output(self, output_id: str) -> tuple[Rating, ...]:
         """Return everyone's ratings of the output, oldest first, the superseded included."""
         return self._of(output_id)
+
+    def mine(self, account_id: int, limit: int = 200) -> tuple[tuple[Rating, Output], ...]:
+        """Return the person's ratings that count, each with its output, newest first."""
+        rating, output = models.Rating, models.Output
+        newest = (
+            select(func.max(rating.id))
+            .where(rating.account_id == account_id)
+            .group_by(rating.output_id)
+        )
+        query = (
+            select(rating, output, models.Account.name)
+            .join(output, output.id == rating.output_id)
+            .join(models.Account, models.Account.id == rating.account_id)
+            .where(rating.id.in_(newest))
+            .order_by(rating.id.desc())
+            .limit(max(limit, 0))
+        )
+        with self._db.reading() as session:
+            return tuple(
+                (_rating(row, name), record(Output, source))
+                for row, source, name in session.execute(query)
+            )
 
     def count(self) -> int:
         """Return how many ratings are kept, the superseded included."""

@@ -42,6 +42,14 @@ def test_corrections_are_kept_beside_what_they_correct(
     assert mine[0].origin == "person"
 
 
+def test_one_by_its_id_belongs_to_its_maker(store: Store, ada: Account, bob: Account) -> None:
+    made = store.annotations.add(ada.id, task="ner", text=TEXT, spans=[DRUG])
+    assert store.annotations.get(ada.id, made.id) == made
+    for account, number in ((bob.id, made.id), (ada.id, 999)):
+        with pytest.raises(NotFound):
+            store.annotations.get(account, number)
+
+
 @pytest.mark.parametrize(
     "span",
     [

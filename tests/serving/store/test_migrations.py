@@ -110,9 +110,3 @@ def test_several_threads_may_start_at_once(database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-
-
-def test_migrations_are_shipped_as_package_data() -> None:
-    folder = Path(sys.modules["serving.store"].__file__ or "").parent / "migrations"
-    assert (folder / "env.py").exists()
-    assert (folder / "script.py.mako").exists()

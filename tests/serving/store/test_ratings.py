@@ -1,5 +1,6 @@
 """Ratings: 1 to 5, of exactly one output, never overwritten."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,6 +45,19 @@ def test_the_role_is_the_one_when_rating(store: Store, bob: Account, output: Out
     store.accounts.ensure("bob", "admin")
     store.ratings.add(bob.id, output.id, 2)
     assert [r.role for r in store.ratings.of_output(output.id)] == ["annotator", "admin"]
+
+
+def test_mine_are_those_that_count_newest_first(
+    store: Store, ada: Account, bob: Account, add_output: Callable[..., Output]
+) -> None:
+    first, second = add_output(ada, "first"), add_output(ada, "second")
+    store.ratings.add(bob.id, first.id, 1)
+    two = store.ratings.add(bob.id, second.id, 2)
+    three = store.ratings.add(bob.id, first.id, 3)
+    store.ratings.add(ada.id, first.id, 5)
+    assert store.ratings.mine(bob.id) == ((three, first), (two, second))
+    assert store.ratings.mine(bob.id, 1) == ((three, first),)
+    assert store.ratings.mine(999) == ()
 
 
 @pytest.mark.parametrize("score", [0, 6, -1, True, 3.0, "3", None, 10**30])
