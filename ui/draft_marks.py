@@ -15,7 +15,7 @@ _MOST = 500  # admissions of one file in the list; more would freeze the page
 SYNTHETIC = Markup('<span class="tagline">synthetic</span>')
 
 
-def picks(rows: Iterable[tuple[str, Markup | str, str]], nothing: str) -> Markup:
+def picks(rows: Iterable[tuple[str, str, Markup | str]], nothing: str) -> Markup:
     """Return a list of buttons from (id, title, one line of facts)."""
     items = [
         Markup(
@@ -31,7 +31,7 @@ def picks(rows: Iterable[tuple[str, Markup | str, str]], nothing: str) -> Markup
 def demo_picks(summaries: Iterable[AdmissionSummary]) -> Markup:
     """Return the demo admissions to choose from."""
     rows = (
-        (s.hadm_id, Markup("{} {}").format(s.title, SYNTHETIC), _span_of(s)) for s in summaries
+        (s.hadm_id, s.title, Markup("{} {}").format(_span_of(s), SYNTHETIC)) for s in summaries
     )
     return picks(rows, "There are no demo admissions.")
 
@@ -65,7 +65,10 @@ def _span_of(s: AdmissionSummary) -> str:
 
 def chosen(admission: Admission) -> Markup:
     """Return who is being written about."""
-    facts = " · ".join(f"{k.replace('_', ' ')} {v}" for k, v in admission.facts.items())
+    facts = " · ".join(
+        f"{name.removesuffix('_at').replace('_', ' ')} {long_time(value)}"
+        for name, value in admission.facts.items()
+    )
     return Markup('<div class="chosen"><b>{}</b> {}<small>{}</small></div>').format(
         admission.title or f"Admission {admission.hadm_id}",
         SYNTHETIC if admission.synthetic else EMPTY,

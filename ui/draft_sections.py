@@ -10,7 +10,8 @@ import gradio as gr
 
 from serving.draft_job import AT_REST, DraftJob
 from serving.errors import BadInput, Conflict
-from tasks.discharge import SECTIONS
+from serving.store.records import Account
+from tasks.discharge import SECTIONS, DischargeExample, DischargeTask
 from ui import draft_marks
 from ui.draft_cards import Card, lay_card, look
 from ui.events import QUIET
@@ -97,7 +98,6 @@ class SectionPanel:
                 updates |= await self._changed(card, job, view.known)
             if updates:
                 yield updates
-        yield {}  # Gradio sends the last one twice: let it be one that changes nothing
 
     async def _changed(self, card: Card, job: DraftJob, known: dict[str, object]) -> Updates:
         name = card.section.id
@@ -165,12 +165,10 @@ class SectionPanel:
         async def rate(
             draft: Any, text: str, request: gr.Request, event: gr.EventData
         ) -> Updates:
-            job = await self.job(draft, request)
-            output_id = job.sections[name].output_id
-            if output_id is None:
-                raise BadInput("There is nothing of the model here to rate.")
+            output_id = (await self.job(draft, request)).sections[name].output_id
             person = await account(request, self._bench, "clinician", "annotator")
-            return {card.rating: await save_rating(self._bench, person, output_id, event, text)}
+            edited = await self._edited(person, output_id, name, text)
+            return {card.rating: await save_rating(self._bench, person, output_id, event, edited)}
 
         said = [self.problem, self.saved, card.head]
         card.stop.click(shield(stop), self.draft, [self.problem], **QUIET)
@@ -218,6 +216,16 @@ class SectionPanel:
             updates[card.head] = str(draft_marks.section_head(card.section.title, mine))
             updates[self.saved] = _stamp(f"Saved as version {version}")
         return updates
+
+    async def _edited(
+        self, person: Account, output_id: str | None, section: str, text: str
+    ) -> str | None:
+        """Return the text of a section if it is not as the model wrote it."""
+        if output_id is None:
+            return None
+        output = await asyncio.to_thread(self._bench.store.outputs.get, output_id, person.id)
+        written = DischargeTask().parse(output.text, DischargeExample("", (), section))
+        return None if text.strip() == written else text
 
     async def job(self, draft: Any, request: gr.Request) -> DraftJob:
         """Return the draft that the page shows, live or from the store."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DraftTab:
-    """Lays both sides out and joins them. `admission` holds the id of the chosen admission."""
+    """Lays both sides out and joins them. `source` tells which admission and notes are chosen."""
 
     def __init__(self, workbench: "Workbench") -> None:
         """Lay the tab out; call within its gr.Tab."""
@@ -31,16 +31,15 @@ class DraftTab:
         self._uploaded = Uploaded()
         with gr.Row(elem_classes="draft-page", equal_height=False):
             with gr.Column(scale=0, min_width=430, elem_classes="left"):
-                self._source = SourcePanel(workbench)
+                self.source = SourcePanel(workbench)
                 self._start = gr.Button("Draft", variant="primary", elem_id="start-draft")
             with gr.Column(scale=1, elem_classes="right"):
                 self._sections = SectionPanel(workbench, self._start)
-        self.admission = self._source.admission
         self._wire()
 
     def wire_page(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Open the draft that the address names when the page opens; keep the recent list new."""
-        source, sections = self._source, self._sections
+        source, sections = self.source, self._sections
         page.load(
             guarded_stream(sections.problem)(self._open_address),
             sections.draft,
@@ -57,7 +56,7 @@ class DraftTab:
         )
 
     def _wire(self) -> None:
-        source, sections = self._source, self._sections
+        source, sections = self.source, self._sections
         both = [source.problem, *source.outputs, *sections.outputs]
         shield = guarded(source.problem)
         busy = QUIET | {"show_progress": "minimal", "show_progress_on": source.demos}
@@ -97,7 +96,7 @@ class DraftTab:
         return await self._choose(request, taken.admissions[0], taken.warnings)
 
     async def _take_upload(self, path: str, request: gr.Request) -> Updates:
-        source = self._source
+        source = self.source
         person = await account(request, self._bench, "clinician")
         data = await asyncio.to_thread(uploads.take, path)
         name = path.rsplit("/", 1)[-1]
@@ -120,14 +119,14 @@ class DraftTab:
     async def _choose(self, request: gr.Request, admission: Any, warnings: Any = ()) -> Updates:
         """Show an admission; a draft of another patient must not stay open beside it."""
         person = await account(request, self._bench, "clinician")
-        updates = await self._source.show(person, admission, warnings)
+        updates = await self.source.show(person, admission, warnings)
         return updates | self._sections.clear(page_id(request))
 
     # --- drafting ----------------------------------------------------------------------
 
     async def _draft(self, ident: str, notes: Any, request: gr.Request) -> Stream:
         yield {self._start: gr.update(interactive=False, value="Reading the notes…")}
-        admission = await self._source.kept(ident, request)
+        admission = await self.source.kept(ident, request)
         person = await account(request, self._bench, "clinician")
         self._bench.require_engine()
         job = await self._bench.drafting.start(person.id, admission, notes["ticked"])
@@ -155,11 +154,11 @@ class DraftTab:
         """Show a draft and the admission it is of."""
         job = await self._sections.job({"draft": ident}, request)
         used = [n.note.note_id for n in (*job.plan.used, *job.plan.left_out)]
-        yield await self._source.fill(job.admission_id, job.admission, used)
+        yield await self.source.fill(job.admission_id, job.admission, used)
         async for updates in self._sections.follow(job, page_id(request), afresh=True):
             yield updates
 
     async def _list_recent(self, request: gr.Request) -> Updates:
         person = await account(request, self._bench)
         drafts = await asyncio.to_thread(self._bench.store.drafts.recent, person.id)
-        return {self._source.recent: shown(draft_marks.recent_picks(drafts))}
+        return {self.source.recent: shown(draft_marks.recent_picks(drafts))}

@@ -54,6 +54,7 @@ def guarded_stream(
                     yield updates
             except Exception as error:
                 said = tell(error)
+            # Gradio sends the last one twice, so it must not be one that fills a text box.
             yield {place: said, **(at_end() if at_end else {})}
 
         return run

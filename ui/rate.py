@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
+from serving.errors import BadInput
 from serving.store.records import Account, Rating
 from ui.marks import EMPTY, joined
 from ui.widget import shown, widget
@@ -74,22 +75,27 @@ async def rating_of(workbench: "Workbench", account: Account, output_id: str | N
 async def save_rating(
     workbench: "Workbench",
     account: Account,
-    output_id: str,
+    output_id: str | None,
     event: gr.EventData,
     edited_text: str | None = None,
 ) -> dict[str, Any]:
     """Store what the widget sent, as a new version; return the widget's new value.
 
-    edited_text: the output as it stands now, where a person may have changed it.
+    edited_text: the output as a person changed it, None where it is as generated. Raises
+    NotFound unless the output is the account's own.
     """
+    if not output_id:
+        raise BadInput("There is nothing of the model here to rate.")
     store = workbench.store
-    rating = await asyncio.to_thread(
-        lambda: store.ratings.add(
+
+    def save() -> Rating:
+        store.outputs.get(output_id, account.id)
+        return store.ratings.add(
             account.id,
             output_id,
             score=int(event.score),
             comment=str(event.comment).strip() or None,
             edited_text=edited_text,
         )
-    )
-    return rating_value(output_id, rating)
+
+    return rating_value(output_id, await asyncio.to_thread(save))

@@ -1,6 +1,6 @@
 """The header: name, standing notice, and a thin line that tells how the engine is."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -33,17 +33,22 @@ class StatusLine:
         with gr.Row(elem_classes="top"):
             html(Markup('<h1>Rounds</h1><p class="notice">{}</p>').format(NOTICE), scale=1)
             self.line = html(self._words(), elem_id="engine-status", scale=0, min_width=420)
-        if workbench.is_default_model:
-            html(Markup('<p class="modest">{}</p>').format(MODEST), elem_id="modest")
+        self.modest = html(self._modesty(), elem_id="modest")
         self._timer = gr.Timer(_EVERY_S)
 
     def wire_page(self, page: gr.Blocks) -> None:
         """Refresh the line when the page opens and every two seconds, only when it changed."""
-        gr.on([page.load, self._timer.tick], self._refresh, self.line, self.line, **QUIET)
+        places = [self.line, self.modest]
+        gr.on([page.load, self._timer.tick], self._refresh, places, places, **QUIET)
 
-    async def _refresh(self, now: str) -> str | object:
-        words = str(self._words())
-        return gr.skip() if words == now else words
+    async def _refresh(self, *now: str) -> list[Any]:
+        fresh = (str(self._words()), str(self._modesty()))
+        return [gr.skip() if new == old else new for new, old in zip(fresh, now, strict=True)]
+
+    def _modesty(self) -> Markup:
+        if not self._bench.is_default_model:
+            return EMPTY
+        return Markup('<p class="modest">{}</p>').format(MODEST)
 
     def _words(self) -> Markup:
         engine, gate = self._bench.engine, self._bench.gate

@@ -1,0 +1,1 @@
+// Shows its HTML and does nothing.
