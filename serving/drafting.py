@@ -7,6 +7,7 @@ from contextlib import aclosing
 from serving.client import EngineClient, Params
 from serving.draft_job import AT_REST, DraftJob, SectionState, Status
 from serving.errors import BadInput, Conflict, NotFound, RoundsError, TooLong
+from serving.figures import DRAFTS
 from serving.notes import Admission, Note
 from serving.planning import NoteTokens, Plan, plan
 from serving.provenance import Made, record_output
@@ -102,6 +103,7 @@ class Drafting:
             sections={section: SectionState() for section in wanted},
         )
         self._jobs[job.id] = job
+        DRAFTS.inc()
         self._write_all(job, wanted)
         return job
 
@@ -157,8 +159,11 @@ class Drafting:
     # --- inside ------------------------------------------------------------------------
 
     def _write_all(self, job: DraftJob, sections: Sequence[str], hint: str = "") -> None:
-        """Start the sections. The first goes ahead until its first token, so that the engine
-        has the notes in its prefix cache when the others come with the same ones."""
+        """Start the sections, the first one ahead of the others.
+
+        Until its first token: the engine then has the notes in its prefix cache when the others
+        come with the same ones.
+        """
         primed = asyncio.Event()
         for place, name in enumerate(sections):
             writing = self._write(job, BY_ID[name], hint, primed, leads=place == 0)

@@ -164,7 +164,9 @@ def formatter() -> logging.Formatter:
 
 
 def configure(folder: Path | None = None, *, level: int = logging.INFO) -> None:
-    """Send all logs of this process to stderr and, with a folder, to rounds.log in it.
+    """Send all logs of this process to rounds.log in `folder`, and warnings to stderr.
+
+    Without a folder everything goes to stderr.
 
     Tracebacks that Python or a library would print are told by type and place, too.
     """
@@ -172,12 +174,14 @@ def configure(folder: Path | None = None, *, level: int = logging.INFO) -> None:
     if folder is not None:
         name = folder / "rounds.log"
         name.touch(mode=0o600)
+        handlers[0].setLevel(logging.WARNING)  # a person reads the terminal
         handlers.append(RotatingFileHandler(name, maxBytes=10_000_000, backupCount=5))
     for handler in handlers:
         handler.setFormatter(formatter())
     logging.basicConfig(level=level, handlers=handlers, force=True)
     logging.raiseExceptions = False  # a failing handler would print the record's arguments
-    for noisy in ("httpx", "httpcore", "openai", "uvicorn.access"):  # requests, with their paths
+    # Requests with their paths, and lines that tell nobody anything.
+    for noisy in ("httpx", "httpcore", "openai", "uvicorn.access", "alembic.runtime.plugins"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     _no_printed_tracebacks()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serving.client import Completion, Params, Prompt
+from serving.figures import count_output
 
 if TYPE_CHECKING:
     from serving.registry import Served
@@ -59,4 +60,5 @@ async def record_output(store: "Store", account_id: int, made: Made, stopped: bo
         finish_reason=made.result.finish_reason,
         stopped=stopped,
     )
+    count_output(made.task, made.result.prompt_tokens, made.result.completion_tokens)
     return output.id

@@ -11,6 +11,7 @@ from serving import offline, uploads
 from serving.accounts.access import account_of
 from serving.accounts.binding import check_binding
 from serving.api.app import new_app
+from serving.errors import NotAllowed
 from serving.workbench import Workbench
 from ui import exports, signin
 from ui.headers import SecurityHeaders
@@ -43,10 +44,13 @@ def create_app(bench: Workbench) -> FastAPI:
 
 def _mount_page(app: FastAPI, bench: Workbench) -> FastAPI:
     import gradio as gr
+    from gradio import processing_utils
 
     from ui.page import build
     from ui.theme import mount_options
 
+    # Gradio would fetch a file that a request names by URL. Nothing leaves the machine.
+    processing_utils.async_ssrf_protected_download = _fetch_nothing
     gr.mount_gradio_app(
         app,
         build(bench),
@@ -63,6 +67,10 @@ def _mount_page(app: FastAPI, bench: Workbench) -> FastAPI:
         **mount_options(),
     )
     return app
+
+
+async def _fetch_nothing(url: str, cache_dir: str) -> str:
+    raise NotAllowed("Rounds fetches nothing from elsewhere. Upload the file itself.")
 
 
 def _who(request: Request) -> str | None:

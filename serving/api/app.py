@@ -1,6 +1,7 @@
 """Puts the API on a FastAPI app."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 
 from serving.accounts.binding import allowed_hosts, is_loopback
@@ -40,6 +41,10 @@ def new_app(bench: Workbench, signin_page: str, middleware: list[Middleware]) ->
     app.state.metrics = metrics
     app.state.loopback = is_loopback(bench.settings.host)
     add_error_handlers(app)
-    for part in (draft, tag, ask, ratings, models, health, docs):
+    # The gate has looked already; this tells OpenAPI, so that /docs offers a place for the token.
+    bearer = Depends(HTTPBearer(auto_error=False))
+    for part in (draft, tag, ask, ratings, models):
+        app.include_router(part.router, dependencies=[bearer])
+    for part in (health, docs):
         app.include_router(part.router)
     return app

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import log
+from serving.figures import DRAFTS, OUTPUTS, TOKENS
 from serving.workbench import Workbench
 
 _LOG = log.get(__name__)
@@ -31,6 +32,8 @@ class Metrics:
             buckets=(0.01, 0.05, 0.2, 1, 5, 20, 60, 300), registry=self.registry,
         )  # fmt: skip
         self.registry.register(_State(bench))
+        for counted in (DRAFTS, OUTPUTS, TOKENS):
+            self.registry.register(counted)
 
 
 class _State:

@@ -1,9 +1,10 @@
 """An app over a real store with stand-ins for what needs an engine."""
 
 import asyncio
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,16 @@ from fastapi import FastAPI
 
 from serving.accounts.sign_in import create_token, local_account, sign_in, signin_link
 from serving.api.app import new_app
+from serving.ask_events import AskAnswer, AskEvent, Delta, Final, Passages, Place, Sentence
 from serving.draft_job import DraftJob, SectionState
 from serving.errors import BadInput
+from serving.evidence import Support
 from serving.notes import Admission
 from serving.planning import NoteTokens, Plan
 from serving.queue import Gate
 from serving.registry import ModelStatus, Served
+from serving.retrieval.collections import Passage
+from serving.retrieval.scopes import REFERENCE
 from serving.settings import Settings
 from serving.store import Store
 from serving.store.records import Role
@@ -104,6 +109,35 @@ class Tagging:
         return TagResult(task_id, text, spans, (), 1, 0, "e" * 32)
 
 
+PASSAGE = Passage("doc", "Gout", "Gout is treated with colchicine.", 0, 32, 0.9, REFERENCE)
+
+
+@dataclass
+class Asking:
+    """Answers in three words; waits for ever before the last if asked to wait."""
+
+    seen: list[Any] = field(default_factory=list)
+    closed: bool = False
+
+    async def ask(
+        self, account_id: int, question: str, history: Sequence[Any] = (), **options: Any
+    ) -> AsyncIterator[AskEvent]:
+        self.seen.append((question, list(history), options))
+        if not question.strip():
+            raise BadInput("There is no question. Write one and ask again.")
+        try:
+            yield Passages((PASSAGE,), (PASSAGE,))
+            yield Place(2)
+            yield Delta("Colchicine ")
+            if question == "wait":
+                await asyncio.Event().wait()
+            yield Delta("[1].")
+            sentence = Sentence(0, 15, (1,), Support(0, 15, "Colchicine [1].", (1,)))
+            yield Final(AskAnswer("Colchicine [1].", (sentence,), (PASSAGE,), output_id="a" * 32))
+        finally:
+            self.closed = True
+
+
 @dataclass
 class Registry:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -126,12 +160,21 @@ class Registry:
         self.calls.append(("unload", name))
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables, made once: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("store") / "rounds.db"
+    with Store(f"sqlite:///{file}") as store:
+        store.migrate()
+    return file
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Any]:
+def bench(tmp_path: Path, empty_database: Path) -> Iterator[Any]:
     settings = Settings(home=tmp_path / "home", max_upload_mb=1)
     settings.prepare_home()
+    shutil.copy(empty_database, settings.home / "rounds.db")
     store = Store(settings.store_url)
-    store.migrate()
     yield SimpleNamespace(
         settings=settings,
         store=store,
@@ -139,6 +182,7 @@ def bench(tmp_path: Path) -> Iterator[Any]:
         gate=Gate(4, 10),
         drafting=Drafting(),
         tagging=Tagging(),
+        asking=Asking(),
         registry=Registry(),
         require_engine=lambda: None,
     )

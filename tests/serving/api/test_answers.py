@@ -9,6 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.errors import EngineUnavailable
+from serving.figures import DRAFTS, count_output
 from serving.notice import NOTICE
 from tests.serving.api.conftest import BASE, Drafting, bearer, served
 
@@ -135,6 +137,75 @@ async def test_admissions_that_cannot_be_drafted(
     assert told in response.json()["error"]["message"]
 
 
+ASK = {
+    "question": "What helps?",
+    "history": [{"question": "What is gout?", "answer": "A disease."}],
+    "sources": ["reference", "admission"],
+    "admission": {"hadm_id": "1", "notes": DRAFT["notes"]},
+    "note_ids": ["a"],
+}
+
+
+async def test_an_answer_at_once(local: httpx.AsyncClient, bench: Any) -> None:
+    response = await local.post("/api/ask", json=ASK, headers={"accept": "application/json"})
+    body = response.json()
+    assert (body["text"], body["refused"], body["notice"]) == ("Colchicine [1].", False, NOTICE)
+    assert body["passages"][0]["title"] == "Gout"
+    assert body["sentences"] == [{"start": 0, "end": 15, "cited": [1], "supported": True}]
+    question, history, options = bench.asking.seen[0]
+    assert (question, history) == ("What helps?", [("What is gout?", "A disease.")])
+    assert (options["scopes"], options["note_ids"]) == (["reference", "admission"], ["a"])
+    assert options["admission"].notes[0].text == "No pain."
+
+
+async def test_an_answer_as_events(app: FastAPI, bench: Any) -> None:
+    with served(app) as url:
+        headers = bearer(bench.store) | HOST
+        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+            response = await client.post("/api/ask", json=ASK)
+    events = events_of(response.text)
+    assert [name for name, _ in events] == ["passages", "place", "delta", "delta", "done"]
+    assert events[0][1]["left_out"] == 1
+    assert "".join(data["text"] for name, data in events if name == "delta") == "Colchicine [1]."
+    assert events[-1][1]["output_id"] == "a" * 32
+    assert bench.asking.closed
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_a_bad_question_has_its_own_status(local: httpx.AsyncClient, accept: str) -> None:
+    response = await local.post("/api/ask", json={"question": " "}, headers={"accept": accept})
+    assert response.status_code == 422
+    assert response.json()["error"]["message"].startswith("There is no question.")
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_the_answering_stops_when_the_client_goes(
+    app: FastAPI, bench: Any, accept: str
+) -> None:
+    headers = bearer(bench.store) | HOST | {"accept": accept}
+    with served(app) as url:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=1) as client:
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post("/api/ask", json={"question": "wait"})
+        await until(lambda: bench.asking.closed)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("draft", DRAFT), ("tag", {"text": "gout"}), ("ask", {"question": "What helps?"})],
+)
+async def test_without_an_engine_the_reason_is_told(
+    local: httpx.AsyncClient, bench: Any, path: str, body: dict[str, Any]
+) -> None:
+    def not_ready() -> None:
+        raise EngineUnavailable("The engine is not ready: Loading the model.")
+
+    bench.require_engine = not_ready
+    response = await local.post(f"/api/{path}", json=body)
+    assert response.status_code == 503
+    assert response.json()["error"]["message"].endswith("Loading the model.")
+
+
 async def test_tags(local: httpx.AsyncClient) -> None:
     body = (await local.post("/api/tag", json={"text": "gout 🙂", "task": "ner-disease"})).json()
     assert body["spans"] == [{"start": 0, "end": 4, "label": "Disease", "text": "gout"}]
@@ -193,7 +264,11 @@ async def test_metrics_count_by_route_and_hold_no_text(
 ) -> None:
     await local.post("/api/tag", json={"text": "gout of Wilhelmina"})
     await local.get("/api/Wilhelmina")
+    count_output("discharge", 300, 40)
+    DRAFTS.inc()
     text = (await local.get("/metrics")).text
+    for name in ('outputs_total{task="discharge"}', "drafts_total", "tokens_total{"):
+        assert f"rounds_{name}" in text
     assert 'rounds_requests_total{method="POST",route="/api/tag",status="200"} 1.0' in text
     assert 'route="unmatched",status="404"' in text
     assert 'rounds_engine_state{state="ready"} 1.0' in text
@@ -211,6 +286,7 @@ async def test_the_docs_need_no_other_host(anyone: httpx.AsyncClient) -> None:
     assert (await anyone.get("/docs/favicon.png")).status_code == 404
     assert (await anyone.get("/docs/..%2fapp.py")).status_code == 404
     spec = (await anyone.get("/openapi.json")).json()
+    assert spec["paths"]["/api/draft"]["post"]["security"] == [{"HTTPBearer": []}]
     assert {"/api/draft", "/api/tag", "/api/ratings", "/api/models"} <= set(spec["paths"])
 
 

@@ -19,6 +19,7 @@ ALL = set(ROLES)
 NOTES = [{"note_id": "1", "category": "Nursing", "charted_at": "", "text": "No chest pain."}]
 TABLE: dict[tuple[str, str], tuple[set[Role], dict[str, object] | None]] = {
     ("POST", "/api/draft"): (CLINICIAN, {"hadm_id": "1", "notes": NOTES}),
+    ("POST", "/api/ask"): (CLINICIAN, {"question": "What helps?"}),
     ("POST", "/api/tag"): (TAGGER, {"text": "ache"}),
     ("POST", "/api/ratings"): (TAGGER, {"output_id": "x", "score": 3}),
     ("GET", "/api/ratings"): (EXPORTER, None),
