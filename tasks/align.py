@@ -27,8 +27,8 @@ def align(text: str, named: Sequence[tuple[str, str]]) -> Alignment:
     The strings of one label are expected in order of appearance: each takes the next free place
     after the one before it, else the first free place from the start. Whole words come before
     parts of words, and the exact spelling before one that differs in case, white space or
-    Unicode form. A place is given once; one that overlaps another of its label is given only
-    where no other is free. A span's text is always the source's own slice.
+    Unicode form. A place is given once; one that overlaps another is given only where no other
+    is free. A span's text is always the source's own slice.
     """
     search = _Search(text)
     spans = [found for label, string in named if (found := search.take(label, string))]
@@ -41,7 +41,7 @@ class _Search:
     def __init__(self, text: str) -> None:
         self.text = text
         self.given: set[tuple[int, int]] = set()
-        self.covered: dict[str, bytearray] = {}
+        self.covered = bytearray(len(text))
         self.cursor: dict[str, int] = {}
         self.places: dict[str, list[list[tuple[int, int]]]] = {}
 
@@ -57,20 +57,18 @@ class _Search:
         for overlap_allowed in (False, True):
             for tier in tiers:
                 for start, end in _from(tier, self.cursor.get(label, 0)):
-                    if self._is_free(label, start, end, overlap_allowed):
+                    if self._is_free(start, end, overlap_allowed):
                         return self._give(label, start, end)
         return None
 
-    def _is_free(self, label: str, start: int, end: int, overlap_allowed: bool) -> bool:
+    def _is_free(self, start: int, end: int, overlap_allowed: bool) -> bool:
         if (start, end) in self.given:
             return False
-        covered = self.covered.get(label)
-        return overlap_allowed or covered is None or not any(covered[start:end])
+        return overlap_allowed or not any(self.covered[start:end])
 
     def _give(self, label: str, start: int, end: int) -> Span:
         self.given.add((start, end))
-        covered = self.covered.setdefault(label, bytearray(len(self.text)))
-        covered[start:end] = b"\1" * (end - start)
+        self.covered[start:end] = b"\1" * (end - start)
         self.cursor[label] = end
         return Span(start, end, label, self.text[start:end])
 

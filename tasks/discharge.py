@@ -71,7 +71,8 @@ class DischargeTask(Task[DischargeExample, str]):
     def parse(self, text: str, example: DischargeExample) -> str:
         """Return the section without surrounding space and without an echo of its heading."""
         title = re.escape(_section(example.section).title)
-        heading = re.compile(f"(?:{_OPEN}(?:{title}|discharge summary){_CLOSE})+", re.IGNORECASE)
+        name = f"(?:the )?(?:{title}|discharge summary)(?: is| are)?"
+        heading = re.compile(f"(?:{_OPEN}{name}{_CLOSE})+", re.IGNORECASE)
         echoed = heading.match(text)
         return text[echoed.end() if echoed else 0 :].strip()
 

@@ -15,12 +15,20 @@ def is_word(char: str) -> bool:
     return char.isalnum() or char == "_" or is_mark(char)
 
 
+# Spellings of the same sign that keyboards, corpora and models mix up.
+_LIKE = str.maketrans(
+    dict.fromkeys("“”„‟″«»", '"') | dict.fromkeys("‘’‚‛′`", "'") | dict.fromkeys("‐‑‒–—−", "-")
+    | {"\\": "/"}
+)  # fmt: skip
+
+
 @cache
 def _fold_char(char: str) -> str:
     """Return the caseless, decomposed form, which may be longer ("ß" is "ss") or empty."""
-    if unicodedata.category(char) == "Cf":
-        return ""  # soft hyphens, zero-width joiners and byte-order marks are not seen
-    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    if unicodedata.category(char) in ("Cf", "Cc"):
+        return ""  # soft hyphens, zero-width joiners and control characters are not seen
+    plain = unicodedata.normalize("NFKD", char.translate(_LIKE)).casefold()
+    return unicodedata.normalize("NFKD", plain)
 
 
 @dataclass(frozen=True, slots=True)

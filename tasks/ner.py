@@ -15,6 +15,11 @@ from tasks.metrics import precision_recall_f1
 _LONGEST_MENTION = 256
 _MOST_MENTIONS = 128
 
+# Strings of bounded length hold no escapes in xgrammar, so mentions are written with signs that
+# need none; `tasks.fold` takes them for the same.
+_CONTROL = {char: " " if char.isspace() else "" for char in map(chr, range(32))}
+_NO_ESCAPES = str.maketrans({'"': "”", "\\": "/"} | _CONTROL)
+
 
 @dataclass(frozen=True, slots=True)
 class NerExample:
@@ -65,7 +70,10 @@ class NerTask(Task[NerExample, NerPrediction]):
     def answer(self, example: NerExample) -> str:
         """Return compact JSON: every label, its mentions in order of the text."""
         spans = sorted(example.spans)
-        named = {label: [s.text for s in spans if s.label == label] for label in self.labels}
+        named = {
+            label: [s.text.translate(_NO_ESCAPES) for s in spans if s.label == label]
+            for label in self.labels
+        }
         return json.dumps(named, ensure_ascii=False, separators=(",", ":"))
 
     def gold(self, example: NerExample) -> NerPrediction:
