@@ -45,7 +45,7 @@ _WORDINGS = (
     "Which {what} does this text mention? Give the words of the text unchanged and in their order, "
     "once for each time they occur, as JSON: {form}",
     "Mark the {what} in the passage below. Return a JSON object like {form}, where the lists hold "
-    "the passages' own words in sequence and nothing that is not in the text.",
+    "the passage's own words in sequence and nothing that is not in the text.",
     "Extract {what}. Take each one word for word from the text, keep the order in which they "
     "come, leave nothing out and add nothing. The result is a JSON object: {form}",
 )

@@ -40,7 +40,7 @@ RELATION_TASKS = (
         ner_tasks=("ner-gene", "ner-disease"),
         types={
             "related": "the text links the gene with the disease",
-            NONE: "the text links them not, or denies a link",
+            NONE: "the text states no link between them, or denies one",
         },
         masks={"Gene": "@GENE$", "Disease": "@DISEASE$"},
         marks="A gene is marked @GENE$ and a disease @DISEASE$.",

@@ -81,7 +81,8 @@ def test_any_note_stays_inside_its_envelope(header, body):
     "answer",
     [
         "Gout", " Gout\n", "Diagnoses:\nGout", "**Diagnoses:**\nGout", "## Diagnoses\n\nGout",
-        "diagnoses: Gout", "“Diagnoses”\nGout", "The discharge summary is:\n\nDiagnoses:\nGout", "Discharge Summary\n\nDIAGNOSES\nGout",
+        "diagnoses: Gout", "“Diagnoses”\nGout", "The discharge summary is:\n\nDiagnoses:\nGout",
+        "Discharge Summary\n\nDIAGNOSES\nGout",
     ],
 )  # fmt: skip
 def test_an_echoed_heading_is_removed(answer):
