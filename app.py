@@ -30,14 +30,16 @@ def run(
 
     offline.apply()
     with plain_errors():
-        changes = {"model": model} if model else {}
-        chosen = settings().model_copy(update=changes | ({"port": port} if port else {}))
+        changes: dict[str, object] = {"model": model} if model else {}
+        changes |= {"port": port} if port else {}
+        chosen = settings().model_copy(update=changes)
+        chosen.prepare_home()
         log.configure(chosen.logs_path)
 
         from serving.workbench import Workbench
-        from ui.web import serve
+        from ui.serve import choose_port, serve
 
-        serve(Workbench(chosen, progress=say), say)
+        serve(Workbench(choose_port(chosen), progress=say), say)
 
 
 def main() -> None:

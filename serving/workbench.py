@@ -43,23 +43,24 @@ class Workbench:
         EngineUnavailable with what to do.
         """
         settings.prepare_home()
-        self.settings = settings
         self.store = Store(settings.store_url)
         self.store.migrate()
         self.files = None if settings.vllm_url else ensure_model(settings, progress)
+        name = self.files.name if self.files else settings.model
+        self.preset = preset(settings.preset or guess(name))
+        context = settings.max_model_len or self.preset.context_length
+        self.settings = settings.model_copy(update={"max_model_len": context})
         self.gate = Gate(settings.max_in_flight, settings.max_waiting)
         self.engine = self._engine(share_engine)
-        self.preset = preset(settings.preset or guess(self.model_name))
         self.client = EngineClient(
             self.engine.base_url or NOT_YET,
             self.engine.api_key,
             _template(self.preset, settings, self.files),
             self.gate,
-            self.model_name,
+            name,
             self.preset,
         )
-        digest = self.files.digest if self.files else f"external:{self.model_name}"
-        self.registry = Registry(settings, self.store, self.client, digest)
+        self.registry = Registry(settings, self.store, self.client, self._digest())
         self.index = Index(settings)
         self.drafting = Drafting(self.client, self.registry, self.store)
         self.tagging = Tagging(self.client, self.registry, self.store)
@@ -67,8 +68,8 @@ class Workbench:
 
     @property
     def model_name(self) -> str:
-        """Return the name of the base checkpoint."""
-        return self.files.name if self.files else self.settings.model
+        """Return the name under which the engine serves the base checkpoint."""
+        return self.client.model
 
     @property
     def is_default_model(self) -> bool:
@@ -97,6 +98,12 @@ class Workbench:
         if share and (running := running_engine(self.settings)):
             return ExternalEngine(*running, on_ready=self._on_ready)
         return Engine(self.settings, self.files, self._on_ready)
+
+    def _digest(self) -> str:
+        """Return the checkpoint's digest; of an engine elsewhere only its name is known."""
+        if self.files is None and Path(self.settings.model).is_dir():
+            return ensure_model(self.settings).digest
+        return self.files.digest if self.files else f"external:{self.settings.model}"
 
     async def _on_ready(self) -> None:
         """After each start of the engine: find it, and bring its adapters back."""

@@ -60,6 +60,7 @@ async def workbench() -> AsyncIterator["Workbench"]:
     from serving.settings import settings
 
     offline.apply()
+    settings().prepare_home()
     log.configure(settings().logs_path)
     from serving.workbench import Workbench
 
