@@ -30,9 +30,9 @@ def command(settings: Settings, model: ModelFiles, port: int) -> list[str]:
         "--host": LOOPBACK,
         "--port": str(port),
         "--dtype": "bfloat16",
+        # auto: what the model can read, or as much of it as the KV cache has room for.
+        "--max-model-len": str(settings.max_model_len or "auto"),
     }
-    if settings.max_model_len:
-        flags["--max-model-len"] = str(settings.max_model_len)
     switches = [
         "--no-enable-log-requests",
         "--disable-uvicorn-access-log",

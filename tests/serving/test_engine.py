@@ -304,7 +304,8 @@ def test_the_command_and_environment(
 
     monkeypatch.setattr(hardware, "engine_on_gpu", lambda: True)
     assert not any("CPU" in k for k in engine_command.environment(settings, "k", {}))
-    settings.lora_slots = 0
+    settings.lora_slots, settings.max_model_len = 0, None
+    assert "auto" in engine_command.command(settings, model, 1)
     assert "--enable-lora" not in engine_command.command(settings, model, 1)
 
 
