@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from serving.accounts.gate import COOKIE, Gate
-from serving.accounts.sign_in import create_token, local_account, sign_in, signin_link, sign_out
+from serving.accounts.sign_in import create_token, local_account, sign_in, sign_out, signin_link
 from serving.errors import StoreUnavailable
 from serving.store import Store
 
