@@ -52,6 +52,8 @@ class SectionPanel:
                 self.saved = html("", elem_id="saved")
                 self.save = gr.Button("Save edits", size="sm", min_width=100, elem_id="save-edits")
                 self.stop_all = gr.Button("Stop all", size="sm", min_width=90, elem_id="stop-all")
+                # Pressed by ui/static/keeper.js once the server is back.
+                self.resume = gr.Button("Resume", visible="hidden", elem_id="resume")
             self.cards = [lay_card(section) for section in SECTIONS]
         self.outputs: list[Any] = [
             *(self.draft, self.problem, self.welcome, self.sheet, self.exports, self.saved),
@@ -135,6 +137,9 @@ class SectionPanel:
             [self.problem, self.saved, *heads],
             **QUIET,
         )
+        self.resume.click(
+            guarded_stream(self.problem)(self._resume), [self.draft, *texts], self.outputs, **QUIET
+        )
         for card in self.cards:
             self._wire_card(card)
 
@@ -194,6 +199,31 @@ class SectionPanel:
         job = await self.job(draft, request)
         typed = dict(zip(self.cards, texts, strict=True))
         return {self.saved: _stamp("Nothing to save"), **await self._save(job, typed, request)}
+
+    async def _resume(self, draft: Any, *rest: Any) -> Stream:
+        """Bring an open page up to date after the server was away; nothing on it is lost.
+
+        A text that the store has more of is completed; any other text that differs was typed,
+        or written and not yet stored: it stays, and is saved.
+        """
+        *texts, request = rest
+        yield {self._start: gr.update(interactive=True, value="Draft")}
+        if not draft.get("draft"):
+            return
+        job = await self.job(draft, request)
+        typed: dict[Card, str] = {}
+        for card, text in zip(self.cards, texts, strict=True):
+            state = job.sections[card.section.id]
+            updates = look(card, state)
+            if not state.text.startswith(text or ""):
+                typed[card] = text
+                updates[card.text] = gr.update(interactive=state.status in AT_REST)
+            yield updates
+        saved = await self._save(job, typed, request)
+        if saved:
+            yield saved
+        async for updates in self.follow(job, page_id(request)):
+            yield updates
 
     async def _save(self, job: DraftJob, typed: dict[Card, str], request: gr.Request) -> Updates:
         """Keep what was typed, as new versions; sections that are being written are left alone."""

@@ -37,7 +37,7 @@ class ModelsTab:
         with gr.Row(elem_classes="model-actions", equal_height=True):
             with gr.Column(elem_classes="card"):
                 self._available = gr.Dropdown([], label="Load an adapter", elem_id="adapter")
-                self._load = gr.Button("Load", elem_id="load-adapter")
+                self._load = gr.Button("Load", size="md", elem_id="load-adapter")
             with gr.Column(elem_classes="card"):
                 with gr.Row():
                     self._task = gr.Dropdown(
@@ -46,10 +46,10 @@ class ModelsTab:
                         elem_id="assign-task",
                     )
                     self._model = gr.Dropdown([], label="be answered by", elem_id="assign-model")
-                self._assign = gr.Button("Assign", elem_id="assign")
+                self._assign = gr.Button("Assign", size="md", elem_id="assign")
             with gr.Column(elem_classes="card"):
                 self._loaded = gr.Dropdown([], label="Unload an adapter", elem_id="loaded")
-                self._unload = gr.Button("Unload", elem_id="unload-adapter")
+                self._unload = gr.Button("Unload", size="md", elem_id="unload-adapter")
         self._note = html(aside("Loading, assigning and unloading are for admins."))
         self._wire()
 

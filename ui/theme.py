@@ -40,5 +40,5 @@ def mount_options() -> dict[str, Any]:
         "theme": theme(),
         "css_paths": [STATIC / "rounds.css"],
         # As a function for Gradio to call: the content security policy lets no other script in.
-        "js": f"() => {{ {static_text('rounds.js')} }}",
+        "js": f"() => {{ {static_text('keeper.js')}\n{static_text('rounds.js')} }}",
     }
