@@ -81,10 +81,18 @@ def validated(raw: dict[str, Any], where: Path) -> tuple[Any, list[dict[str, Any
     if isinstance(contained, list):  # kinds that are not read are not validated here either
         kept = [r for r in contained if not isinstance(r, dict) or r.get("resourceType") in KINDS]
         raw = {**raw, "contained": kept} if kept else {k: raw[k] for k in raw if k != "contained"}
+    return _check(models[raw["resourceType"]], raw, where)
+
+
+def _check(form: Any, data: dict[str, Any], where: Path = ()) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the validated model (None where wrong) and the problems, their paths under `where`."""
     try:
-        return models[raw["resourceType"]].model_validate(raw), []
+        return form.model_validate(data), []
     except ValidationError as error:
         return None, [{"loc": (*where, *e["loc"]), "type": e["type"]} for e in error.errors()]
+    except (TypeError, AttributeError, LookupError, ValueError):
+        # fhir.resources' own checks stumble over a url or a contained resource of a wrong type.
+        return None, [{"loc": where, "type": "value_error"}]
 
 
 def _problems_of_envelope(
@@ -94,11 +102,7 @@ def _problems_of_envelope(
     from fhir.resources.R4B.bundle import Bundle
 
     bare = [{key: entry[key] for key in entry if key != "resource"} for entry in entries]
-    try:
-        Bundle.model_validate({**bundle, "entry": bare} if bare else bundle)
-    except ValidationError as error:
-        return [{"loc": e["loc"], "type": e["type"]} for e in error.errors()]
-    return []
+    return _check(Bundle, {**bundle, "entry": bare} if bare else bundle)[1]
 
 
 def _malformed(problems: list[dict[str, Any]]) -> BadInput:

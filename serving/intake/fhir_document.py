@@ -25,8 +25,10 @@ def document_text(document: Resource, find: Callable[[str], Resource | None]) ->
     find: the bundle's resource by reference; an attachment whose url is a Binary of the same
     bundle is read from there. Raises UnreadableError with the reason otherwise.
     """
-    contents = [content.get("attachment") or {} for content in document.raw["content"]]
-    resolved = [_resolved(attachment, find) for attachment in contents]
+    contents = [content for content in document.raw["content"] or [] if content]
+    if not contents:
+        raise UnreadableError("it is empty")
+    resolved = [_resolved(content.get("attachment") or {}, find) for content in contents]
     reasons = []
     for mime in READABLE:
         for attachment in resolved:

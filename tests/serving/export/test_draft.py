@@ -31,6 +31,12 @@ HOSTILE = [
     "a | b\n--|--\n1 | 2",
     "[ref]: http://e\n\n[ref]",
     "trailing two  \nspaces\\\nand backslash",
+    "<script\nalert(1)",
+    "<!-- hidden",
+    "<div\nonclick=x",
+    "under\n====",
+    "1) one",
+    "7. seven",
     "http://e.example www.example.org",
 ]
 

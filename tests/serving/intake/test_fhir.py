@@ -255,19 +255,29 @@ JUNK = st.recursive(
     ),
     max_leaves=6,
 )
-FIELDS = ["status", "type", "content", "context", "subject", "contained", "date", "id", "category"]
+DOCUMENT = ["status", "type", "content", "context", "subject", "contained", "date", "id"]
+STAY = ["id", "identifier", "subject", "period", "status", "birthDate", "gender", "contained"]
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), JUNK), JUNK)
-def test_any_junk_is_refused_in_words(changes, stray):
-    """Whatever stands in a document, the user gets admissions or a BadInput, nothing else."""
-    document = {**samples.document(NOTE), **changes}
-    whole = {
+@given(
+    st.dictionaries(st.sampled_from(DOCUMENT), JUNK, max_size=2),
+    st.dictionaries(st.sampled_from(STAY), JUNK, max_size=2),
+    st.dictionaries(st.sampled_from(["contentType", "data", "url", "creation"]), JUNK, max_size=2),
+    JUNK,
+)
+def test_any_junk_is_refused_in_words(document, stay, attached, stray):
+    """Whatever stands in a bundle, the user gets admissions or a BadInput, nothing else."""
+    patient, encounter = samples.people(samples.demos()[0])
+    whole = samples.document(NOTE, f"Encounter/{encounter['id']}")
+    whole["content"][0]["attachment"].update(attached)
+    whole.update(document)
+    entries = [patient | stay, encounter | stay, whole, stray]
+    bundle = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": document}, {"resource": stray}],
+        "entry": [{"resource": resource} for resource in entries],
     }
     try:
-        read(json.dumps(whole).encode())
+        read(json.dumps(bundle).encode())
     except BadInput as error:
         assert "\n" not in str(error)

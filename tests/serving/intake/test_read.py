@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serving.errors import BadInput, NotFound, TooLong
+from serving.errors import BadInput, NotFound, RoundsError, TooLong
 from serving.intake import pick, read
 from serving.intake.read import recognise
 from serving.settings import settings
@@ -67,3 +69,21 @@ def test_one_admission_is_picked_from_any_form():
         assert [s.hadm_id for s in picked.summaries] == ["demo-02"]
         with pytest.raises(NotFound):
             pick(data, "demo-09")
+
+
+OPENINGS = [b"", b"\xff\xfe", b"\xef\xbb\xbf", b"{", b'{"resourceType": "Bundle"', b"[1,"]
+OPENINGS += [b"hadm_id,category,charttime,text\n", b'hadm_id,category,charttime,text\n7,a,b,"']
+OPENINGS += [b'{"hadm_id": "1", "notes": [{"text": "']
+
+
+@given(st.sampled_from(OPENINGS), st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_bytes_give_notes_or_an_error_in_words(opening, rest):
+    try:
+        found = read(opening + rest)
+    except RoundsError as error:
+        assert str(error).endswith((".", "again"))
+    else:
+        assert found.summaries
+        for admission in found.admissions:
+            assert all(note.text.strip() for note in admission.notes)
+            admission.digest()
