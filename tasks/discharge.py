@@ -37,28 +37,33 @@ class DischargeExample:
 
 
 class DischargeTask(Task[DischargeExample, str]):
-    """Writes one section; its wordings are the rules that follow each section's own request."""
+    """Writes one section; its wordings are frames around each section's own request.
+
+    The one used live is the shortest: a small model loses itself in longer instructions
+    (docs/results/discharge-wording.md).
+    """
 
     id = "discharge"
     title = "Discharge summary"
     wordings = (
-        "Use only what the notes say and add nothing. Keep numbers and doses as they are "
-        f"written. If the notes do not tell, write: {NOT_DOCUMENTED}",
-        "Stay with the facts in the notes, figures unchanged. Where they are silent, the answer "
-        f"is: {NOT_DOCUMENTED}",
-        "Nothing may be added that the notes do not hold; copy values exactly. Should they hold "
-        f"nothing on this, write: {NOT_DOCUMENTED}",
-        "Rely on the notes alone and leave every value as it stands there. With nothing to go "
-        f"on, write: {NOT_DOCUMENTED}",
+        "{request} Use only facts from the notes above.",
+        "Write the section “{title}” of the discharge summary. {request} Use only what the notes "
+        "say and add nothing. Keep numbers and doses as they are written. If the notes do not "
+        f"tell, write: {NOT_DOCUMENTED}",
+        "The discharge summary needs its section “{title}”. {request} Stay with the facts in the "
+        f"notes, figures unchanged. Where they are silent, the answer is: {NOT_DOCUMENTED}",
+        "{request} Nothing may be added that the notes do not hold; copy values exactly. Should "
+        f"they hold nothing on this, write: {NOT_DOCUMENTED}",
+        "Section “{title}”. {request} Rely on the notes alone and leave every value as it stands "
+        f"there. With nothing to go on, write: {NOT_DOCUMENTED}",
     )
     max_tokens = max(section.max_tokens for section in SECTIONS)
 
     def render(self, example: DischargeExample, wording: int = 0) -> list[Message]:
         """Return one user turn: the notes in their envelope, then the section's question."""
         section = _section(example.section)
-        request = (
-            f"Write the section “{section.title}” of the discharge summary. "
-            f"{section.wordings[wording]} {self.wordings[wording]}"
+        request = self.wordings[wording].format(
+            title=section.title, request=section.wordings[wording]
         )
         if example.hint.strip():
             request += f" Also mind this wish: {example.hint.strip()}"

@@ -5,6 +5,7 @@ far shorter than a tag a token; `tasks.align` finds where each string stands.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from tasks.metrics import precision_recall_f1
 
 _LONGEST_MENTION = 256
 _MOST_MENTIONS = 128
+_LIST_MARKS = re.compile(r"[,;/+&()]|\band\b|\bor\b")
 
 # Strings of bounded length hold no escapes in xgrammar, so mentions are written with signs that
 # need none; `tasks.fold` takes them for the same.
@@ -83,11 +85,13 @@ class NerTask(Task[NerExample, NerPrediction]):
     def constraint(self, example: NerExample) -> Constraint:
         """Return the JSON schema of the answer, bounded by the text's length.
 
-        The bounds keep a small model that repeats itself from running on. They are rounded up
-        to powers of two, so that the engine compiles few grammars and finds them again.
+        The bounds keep a small model that repeats itself from running on: no more mentions than
+        every other word and every item of a list could be. They are rounded up to powers of
+        two, so that the engine compiles few grammars and finds them again.
         """
         longest = _power_of_two(len(example.text), 8, _LONGEST_MENTION)
-        most = _power_of_two(len(example.text.split()), 4, _MOST_MENTIONS)
+        words, marks = len(example.text.split()), len(_LIST_MARKS.findall(example.text))
+        most = _power_of_two(words // 2 + marks + 1, 4, _MOST_MENTIONS)
         mention = {"type": "string", "minLength": 1, "maxLength": longest}
         mentions = {"type": "array", "items": mention, "maxItems": most}
         return Constraint(

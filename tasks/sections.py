@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section. wordings: four requests that mean the same; index 0 is the one used live.
-    max_tokens: the longest section worth waiting for.
-    """  # noqa: D205
+    """One section: what is asked for it, in five wordings that mean the same.
+
+    wordings: index 0, a plain question, is the one used live. max_tokens: the longest section
+    worth waiting for.
+    """
 
     id: str
     title: str
-    wordings: tuple[str, str, str, str]
+    wordings: tuple[str, str, str, str, str]
     max_tokens: int
 
 
@@ -20,6 +22,8 @@ SECTIONS: tuple[Section, ...] = (
         "diagnoses",
         "Diagnoses",
         (
+            "What diagnoses was the patient treated for during this stay? List them, the "
+            "main one first.",
             "List the diagnoses of this stay, one per line, the main one first.",
             "Which conditions was the patient treated for? One diagnosis to a line, beginning "
             "with the principal one.",
@@ -33,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
         "reason_for_admission",
         "Reason for admission",
         (
+            "Why was this patient admitted to the hospital, and what were the findings on arrival?",
             "In two or three sentences, say why the patient came to hospital: complaint, how long "
             "it had lasted, and the findings on arrival.",
             "Tell briefly what brought the patient in and what was found on presentation.",
@@ -46,6 +51,8 @@ SECTIONS: tuple[Section, ...] = (
         "history",
         "Relevant history",
         (
+            "What is the patient's past medical history? Include earlier illnesses, home "
+            "medicines and allergies.",
             "Sum up the patient's relevant history: earlier illnesses and operations, medicines "
             "taken at home, allergies, and social history where it matters.",
             "Give the background that bears on this stay: past conditions and surgery, home "
@@ -60,6 +67,7 @@ SECTIONS: tuple[Section, ...] = (
         "hospital_course",
         "Hospital course",
         (
+            "Summarize what happened during the hospital stay, from arrival to discharge.",
             "Tell the course of the stay from arrival to discharge in order: problems, treatment, "
             "response, complications.",
             "Write what happened during the stay, problem by problem: what was found, what was "
@@ -75,6 +83,7 @@ SECTIONS: tuple[Section, ...] = (
         "procedures_and_results",
         "Procedures and results",
         (
+            "Which procedures and tests were done, and what did they show?",
             "List the procedures done, and the results that mattered of laboratory tests, imaging "
             "and cultures, with dates and figures as the notes give them.",
             "Which operations, procedures and investigations took place, and what did they show? "
@@ -88,6 +97,8 @@ SECTIONS: tuple[Section, ...] = (
         "medications",
         "Medications at discharge",
         (
+            "Which medicines does the patient take at discharge? List each on a line with "
+            "its dose.",
             "List the medicines at discharge, one drug per line with dose, route and frequency; "
             "mark what is new, changed or stopped where the notes say so.",
             "Which medicines does the patient go home on? One per line: name, dose, route, how "
@@ -102,6 +113,7 @@ SECTIONS: tuple[Section, ...] = (
         "condition_at_discharge",
         "Condition at discharge",
         (
+            "What was the patient's condition at discharge?",
             "In a few sentences, describe the patient's condition at discharge: vital signs, "
             "mental state, mobility, and where the patient is going.",
             "How was the patient on leaving? Cover vital signs, alertness, walking and the place "
@@ -115,6 +127,7 @@ SECTIONS: tuple[Section, ...] = (
         "follow_up",
         "Follow-up and instructions",
         (
+            "What follow-up does the patient need after discharge?",
             "List follow-up appointments, tests that are pending or to be repeated, instructions "
             "to the patient, and reasons to come back at once.",
             "What has to happen after discharge? Give appointments, outstanding results, advice "

@@ -37,11 +37,11 @@ def test_the_sections_are_those_agreed_on():
         ("condition_at_discharge", "Condition at discharge"),
         ("follow_up", "Follow-up and instructions"),
     ]
-    assert all(len(set(one.wordings)) == 4 for one in SECTIONS)
+    assert all(len(set(one.wordings)) == len(TASK.wordings) for one in SECTIONS)
     assert all(120 <= one.max_tokens <= 320 for one in SECTIONS)
 
 
-@pytest.mark.parametrize("wording", range(4))
+@pytest.mark.parametrize("wording", range(len(TASK.wordings)))
 def test_all_sections_share_the_notes_as_their_prefix(wording):
     prompts = [content(one.id, wording=wording, hint=one.id) for one in SECTIONS]
     shared = commonprefix(prompts)
@@ -56,11 +56,18 @@ def test_the_shared_prefix_outlives_the_chat_template():
     assert "=== END NOTES ===" in commonprefix(prompts)
 
 
-def test_the_question_comes_last_and_names_the_section_and_the_hint():
+def test_the_question_comes_last_and_brings_the_hint():
     text = content("medications", hint=" mention the inhaler ")
     question = text[text.index("=== END NOTES ===") :]
-    assert "“Medications at discharge”" in question and "one drug per line" in question
+    assert "Which medicines" in question
     assert question.endswith("Also mind this wish: mention the inhaler")
+
+
+@pytest.mark.parametrize("wording", range(1, len(TASK.wordings)))
+def test_the_longer_wordings_name_the_section_or_say_what_to_do_with_silence(wording):
+    text = content("medications", wording=wording)
+    question = text[text.index("=== END NOTES ===") :]
+    assert "Medications at discharge" in question or "{" not in question
     assert NOT_DOCUMENTED in question
 
 
