@@ -122,7 +122,7 @@ class Asking:
         while True:
             numbered = tuple((n, _name(p), p.text.strip()) for n, p in enumerate(used, 1))
             example = AskExample(question, numbered, history)
-            prompt = await self._client.prompt(TASK.render(example))
+            prompt = await self._client.prompt_for(TASK, example)
             if len(prompt) <= room:
                 return example, used, prompt
             if len(used) > 1:

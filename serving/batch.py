@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class BatchReport:
 
 async def in_order(
     items: Iterable[T], work: Callable[[T], Awaitable[Line]], in_flight: int
-) -> AsyncIterator[tuple[T, Line | RoundsError]]:
+) -> AsyncGenerator[tuple[T, Line | RoundsError], None]:
     """Yield each item with its result, in the order given, with `in_flight` running at once.
 
     A RoundsError of one item is yielded, not raised. Closing the iterator stops the rest.

@@ -4,11 +4,11 @@ Prompts go as token ids to `/v1/completions`: the template is applied here, by t
 object that makes the training data, and the engine's own tokenizer counts and encodes.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 import openai
 import stamina
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,7 +23,7 @@ from tasks.template import Template, plain_chat
 T = TypeVar("T")
 
 # Reading a token may wait behind a long prefill; connecting to loopback may not.
-TIMEOUT = httpx.Timeout(connect=5.0, read=600.0, write=30.0, pool=600.0)
+TIMEOUT = httpx2.Timeout(connect=5.0, read=600.0, write=30.0, pool=600.0)
 
 # A loop: 4 to 40 tokens that come three times in a row.
 LOOP = {"min_pattern_size": 4, "max_pattern_size": 40, "min_count": 3}
@@ -99,9 +99,9 @@ class EngineClient:
     def _connect(self, base_url: str, api_key: str | None) -> None:
         self._address = (base_url, api_key)
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
         # trust_env=False: a proxy set for the internet must never see a prompt.
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             base_url=base_url, headers=headers, timeout=TIMEOUT, limits=limits, trust_env=False
         )
         self._openai = openai.AsyncOpenAI(
@@ -172,7 +172,7 @@ class EngineClient:
         constraint: Constraint | None = None,
         on_place: OnPlace | None = None,
         result: Completion | None = None,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Yield the answer as it is written; closing the iterator aborts it on the engine.
 
         `result`, if given, holds text, finish reason and token counts, up to date with what
@@ -189,11 +189,12 @@ class EngineClient:
                     if chunk.usage:
                         done.completion_tokens = chunk.usage.completion_tokens
                     for choice in chunk.choices:
-                        done.finish_reason = choice.finish_reason or done.finish_reason
+                        reason: str | None = choice.finish_reason  # None until the last piece
+                        done.finish_reason = reason or done.finish_reason
                         if choice.text:
                             done.text += choice.text
                             yield choice.text
-            except (openai.APIError, httpx.HTTPError) as error:
+            except (openai.APIError, httpx2.HTTPError) as error:
                 raise StreamBroken(
                     "The engine went away while it was writing. What it had written is kept; "
                     "it restarts by itself, then you can redo this part."
@@ -276,8 +277,8 @@ class EngineClient:
     async def healthy(self) -> bool:
         """Tell whether the engine answers at all."""
         try:
-            return (await self._http.get("/health", timeout=5.0)).status_code == httpx.codes.OK
-        except httpx.HTTPError:
+            return (await self._http.get("/health", timeout=5.0)).status_code == httpx2.codes.OK
+        except httpx2.HTTPError:
             return False
 
     async def metrics(self) -> dict[str, float]:
@@ -296,36 +297,36 @@ class EngineClient:
         """
         body = {"lora_name": name, "lora_path": path}
         response = await self._http.post("/v1/load_lora_adapter", json=body)
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != httpx2.codes.OK:
             raise ModelProblem(f"The engine did not load {name}: {_reason(response)}")
 
     async def unload_adapter(self, name: str) -> None:
         """Make the engine forget an adapter; unknown names are fine."""
         response = await self._http.post("/v1/unload_lora_adapter", json={"lora_name": name})
-        if response.status_code not in (httpx.codes.OK, httpx.codes.NOT_FOUND):
+        if response.status_code not in (httpx2.codes.OK, httpx2.codes.NOT_FOUND):
             raise ModelProblem(f"The engine did not unload {name}: {_reason(response)}")
 
-    async def _get(self, path: str) -> httpx.Response:
+    async def _get(self, path: str) -> httpx2.Response:
         return await self._checked(lambda: self._http.get(path))
 
-    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
         return await self._checked(lambda: self._http.post(path, json=body))
 
-    async def _checked(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    async def _checked(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
         response = await _safely(ask)
-        if response.status_code >= httpx.codes.BAD_REQUEST:
+        if response.status_code >= httpx2.codes.BAD_REQUEST:
             raise EngineUnavailable(f"The engine answered {response.status_code}.")
         return response
 
 
 # A request that never reached the engine, or that it turned away unread, may be sent again.
-_NOT_STARTED = (httpx.ConnectError, httpx.ConnectTimeout, openai.InternalServerError)
+_NOT_STARTED = (httpx2.ConnectError, httpx2.ConnectTimeout, openai.InternalServerError)
 
 
 def _may_retry(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
     if isinstance(cause, openai.InternalServerError):
-        return cause.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        return cause.status_code == httpx2.codes.SERVICE_UNAVAILABLE
     return isinstance(cause, _NOT_STARTED)
 
 
@@ -339,7 +340,7 @@ async def _safely(ask: Callable[[], Awaitable[T]]) -> T:
         raise ModelProblem("The engine does not serve this model any more.") from error
     except openai.BadRequestError as error:
         raise BadInput("The engine refused the request as malformed.") from error
-    except (openai.APIError, httpx.HTTPError) as error:
+    except (openai.APIError, httpx2.HTTPError) as error:
         raise EngineUnavailable(
             "The engine cannot be reached at the moment. It restarts by itself; "
             "please try again in a minute."
@@ -356,7 +357,7 @@ def _structured(constraint: Constraint) -> dict[str, Any]:
     return {"regex": constraint.regex}
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(response: httpx2.Response) -> str:
     """Return the engine's own words; adapter calls carry no patient text."""
     try:
         error = response.json().get("error", {})

@@ -136,7 +136,7 @@ def database(settings: Settings) -> Check:
 
 def engine(settings: Settings) -> Check:
     """Check an engine that is said to run."""
-    import httpx
+    import httpx2
 
     from serving.engine_external import explain
 
@@ -145,10 +145,10 @@ def engine(settings: Settings) -> Check:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         url = settings.vllm_url.removesuffix("/v1")
         try:
-            answer = httpx.get(f"{url}/v1/models", headers=headers, timeout=5, trust_env=False)
+            answer = httpx2.get(f"{url}/v1/models", headers=headers, timeout=5, trust_env=False)
             answer.raise_for_status()
             names = ", ".join(str(m["id"]) for m in answer.json()["data"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
             return Check("Engine", "fail", explain(url, error))
         return Check("Engine", "ok", f"{url} serves {names}")
     if found := running_engine(settings):

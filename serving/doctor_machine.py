@@ -67,15 +67,15 @@ def disk(settings: Settings) -> Check:
 
 def port(settings: Settings) -> Check:
     """Check that the page's port is free, or that it is Rounds that answers there."""
-    import httpx
+    import httpx2
 
     if not settings.port or engine_command.port_is_free(settings.port):
         return Check("Port", "ok", f"{settings.port} is free")
     try:
         url = f"http://127.0.0.1:{settings.port}/healthz"
-        if httpx.get(url, timeout=3, trust_env=False).status_code == httpx.codes.OK:
+        if httpx2.get(url, timeout=3, trust_env=False).status_code == httpx2.codes.OK:
             return Check("Port", "ok", f"{settings.port}: Rounds answers there")
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         pass
     taken = f"{settings.port} is taken by another program"
     return Check("Port", "fail", taken, "Set ROUNDS_PORT to another.")

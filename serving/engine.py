@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from serving import engine_command, engine_file, engine_log, engine_probe
 from serving.engine_external import ExternalEngine, connect_external
@@ -168,7 +168,7 @@ class Engine(EngineHandle):
             try:
                 names = await engine_probe.models(http)
                 await engine_probe.warm_up(http, names[0])
-            except (httpx.HTTPError, ValueError, LookupError) as error:
+            except (httpx2.HTTPError, ValueError, LookupError) as error:
                 raise await self._ended(process, type(error).__name__) from error
             await self._tell_ready()
             self.ready_seconds = time.monotonic() - began
@@ -199,7 +199,7 @@ class Engine(EngineHandle):
         self.pid, self.started_at = self._process.pid, datetime.now(UTC)
         return self._process
 
-    async def _until_answering(self, http: httpx.AsyncClient, process: LeashedProcess) -> None:
+    async def _until_answering(self, http: httpx2.AsyncClient, process: LeashedProcess) -> None:
         deadline = time.monotonic() + self.settings.engine_timeout_s
         while not await engine_probe.healthy(http):
             if time.monotonic() > deadline:
@@ -209,7 +209,7 @@ class Engine(EngineHandle):
                 )
             await self._sleep(process, self._pace.poll)
 
-    async def _watch(self, http: httpx.AsyncClient, process: LeashedProcess) -> None:
+    async def _watch(self, http: httpx2.AsyncClient, process: LeashedProcess) -> None:
         missed = 0
         while missed < self._pace.misses:
             await self._sleep(process, self._pace.health)

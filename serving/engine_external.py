@@ -4,7 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from serving import engine_probe
 from serving.engine_handle import EngineHandle, OnReady
@@ -53,17 +53,17 @@ class ExternalEngine(EngineHandle):
                     await self._become("restarting" if known else "starting", problem)
                 await asyncio.sleep(self._interval)
 
-    async def _problem(self, http: httpx.AsyncClient) -> str | None:
+    async def _problem(self, http: httpx2.AsyncClient) -> str | None:
         try:
             await engine_probe.models(http)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
             return explain(self.base_url, error)
         return None
 
 
 def explain(url: str, error: Exception) -> str:
     """Return in words why the engine at `url` could not be asked for its models."""
-    if isinstance(error, httpx.HTTPStatusError):
+    if isinstance(error, httpx2.HTTPStatusError):
         if error.response.status_code in (401, 403):
             return f"The engine at {url} refuses the key. Set ROUNDS_VLLM_KEY."
         return (

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from serving.model_digest import read_json, write_json
 from serving.settings import Settings
@@ -34,7 +34,7 @@ def running_engine(settings: Settings) -> tuple[str, str] | None:
     try:
         url, key, pid = str(note["url"]), str(note["key"]), int(note["pid"])
         os.kill(pid, 0)  # asks whether it lives
-        answer = httpx.get(f"{url}/health", timeout=5.0, trust_env=False)
-    except (KeyError, ValueError, OSError, httpx.HTTPError):
+        answer = httpx2.get(f"{url}/health", timeout=5.0, trust_env=False)
+    except (KeyError, ValueError, OSError, httpx2.HTTPError):
         return None
-    return (url, key) if answer.status_code == httpx.codes.OK else None
+    return (url, key) if answer.status_code == httpx2.codes.OK else None

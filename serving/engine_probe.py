@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 
 # Invented words: no patient text is ever used to warm up.
 _WORDS = "Answer in one word. Is the sky blue on a clear day?"
@@ -16,29 +16,29 @@ _KINDS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-def client(base_url: str, api_key: str | None) -> httpx.AsyncClient:
+def client(base_url: str, api_key: str | None) -> httpx2.AsyncClient:
     """Return an HTTP client for a server; it takes no proxy from the environment."""
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=5.0, trust_env=False)
+    return httpx2.AsyncClient(base_url=base_url, headers=headers, timeout=5.0, trust_env=False)
 
 
-async def healthy(http: httpx.AsyncClient) -> bool:
+async def healthy(http: httpx2.AsyncClient) -> bool:
     """Return whether /health answers 200; never raises."""
     try:
-        return (await http.get("/health")).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        return (await http.get("/health")).status_code == httpx2.codes.OK
+    except httpx2.HTTPError:
         return False
 
 
-async def models(http: httpx.AsyncClient) -> list[str]:
-    """Return the names the server answers for; raises httpx.HTTPError."""
+async def models(http: httpx2.AsyncClient) -> list[str]:
+    """Return the names the server answers for; raises httpx2.HTTPError."""
     answer = await http.get("/v1/models")
     answer.raise_for_status()
     return [str(model["id"]) for model in answer.json()["data"]]
 
 
-async def warm_up(http: httpx.AsyncClient, model: str) -> None:
-    """Send one short request of each kind; raises httpx.HTTPError where one is refused."""
+async def warm_up(http: httpx2.AsyncClient, model: str) -> None:
+    """Send one short request of each kind; raises httpx2.HTTPError where one is refused."""
     for kind in _KINDS:
         body = {"model": model, "prompt": _WORDS, "max_tokens": 8, "temperature": 0, **kind}
         async with http.stream("POST", "/v1/completions", json=body, timeout=300) as answer:

@@ -181,7 +181,15 @@ def configure(folder: Path | None = None, *, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=handlers, force=True)
     logging.raiseExceptions = False  # a failing handler would print the record's arguments
     # Requests with their paths, and lines that tell nobody anything.
-    for noisy in ("httpx", "httpcore", "openai", "uvicorn.access", "alembic.runtime.plugins"):
+    for noisy in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "openai",
+        "uvicorn.access",
+        "alembic.runtime.plugins",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     _no_printed_tracebacks()
 

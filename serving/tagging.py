@@ -11,7 +11,7 @@ from serving.errors import BadInput, TooLong
 from serving.provenance import Made, record_output
 from serving.registry import Registry
 from serving.store import Store
-from tasks.base import Relation, Span, UnparseableAnswer
+from tasks.base import Example, Relation, Span, Task, UnparseableAnswer
 from tasks.catalog import task as find_task
 from tasks.ner import NerExample, NerTask
 from tasks.relation import RelationExample, RelationTask
@@ -171,7 +171,7 @@ class _Run:
             return None
         return None if kind == "none" else Relation(head, tail, kind)
 
-    async def _ask(self, task: NerTask | RelationTask, example: object) -> Made:
+    async def _ask(self, task: Task[Example, Any], example: Example) -> Made:
         made = Made(task=task.id, params=Params(max_tokens=task.max_tokens))
         with self._registry.use(task.id) as made.served:
             made.prompt = await self._client.prompt_for(task, example)
@@ -179,7 +179,7 @@ class _Run:
                 made.served.model,
                 made.prompt,
                 made.params,
-                task.constraint(example),  # type: ignore[arg-type]
+                task.constraint(example),
             )
         self.made.append(made)
         return made
@@ -210,7 +210,8 @@ class _Run:
 def pieces(text: str) -> list[tuple[int, int]]:
     """Return the sentences of a text as offsets, long ones cut between words."""
     found: list[tuple[int, int]] = []
-    for start, end in sentences(text):
+    for first, end in sentences(text):
+        start = first
         while end - start > PIECE_LIMIT:
             cut = text.rfind(" ", start + 1, start + PIECE_LIMIT)
             cut = cut if cut > start else start + PIECE_LIMIT

@@ -148,8 +148,13 @@ async def _tag_line(tagging: "Tagging", task: str, line: "TagInput") -> dict[str
 def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error; yield the function that moves it on."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:

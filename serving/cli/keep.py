@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serving.errors import NotFound
 from serving.cli.session import plain_errors, run, say
+from serving.errors import NotFound
 
 if TYPE_CHECKING:
     from serving.store import Store
@@ -25,7 +25,7 @@ keep.add_typer(ratings, name="ratings")
 keep.add_typer(models, name="models")
 
 
-class FileFormat(str, Enum):
+class FileFormat(StrEnum):
     """The forms that ratings are exported in."""
 
     csv = "csv"

@@ -86,13 +86,19 @@ class Collections:
     def delete(self, scope: Scope, document_ids: Collection[str]) -> None:
         """Delete documents, from the index and, where it is embedded, from its files."""
         if document_ids:
-            self._store(scope).delete(where={"document": {"$in": list(document_ids)}})
-            self._shred()
+            store = self._store(scope)
+            store.delete(where={"document": {"$in": list(document_ids)}})
+            if self._folder is not None:
+                # Chroma empties its log one write late: push out the words of the deleted.
+                store.add_texts(["-"], [{"document": ""}], ["blank"])
+                store.delete(["blank"])
+                self._shred(self._folder)
 
     def drop(self, scope: Scope) -> None:
         """Delete a whole collection."""
         self._store(scope).delete_collection()
-        self._shred()
+        if self._folder is not None:
+            self._shred(self._folder)
 
     def hold(self, scope: Scope, documents: Iterable[Document]) -> None:
         """Make the collection hold exactly these documents; what it holds already is kept.
@@ -132,11 +138,17 @@ class Collections:
         self, scope: Scope, vector: list[float], k: int, note_ids: Collection[str] | None = None
     ) -> list[Passage]:
         """Return the k passages nearest to a question's vector, best first."""
+        if note_ids is not None and not note_ids:
+            return []
         only: Any = None if note_ids is None else {"note": {"$in": list(note_ids)}}
         found = self._store(scope).similarity_search_by_vector_with_relevance_scores(
             vector, k, filter=only
         )
         return [_passage(scope, hit.page_content, hit.metadata, far) for hit, far in found]
+
+    def close(self) -> None:
+        """Let go of the client: its files, its memory or its connections."""
+        self._client.close()
 
     def _store(self, scope: Scope) -> "Chroma":
         from langchain_chroma import Chroma
@@ -148,11 +160,9 @@ class Collections:
             collection_configuration=_CONFIGURATION,
         )
 
-    def _shred(self) -> None:
+    def _shred(self, folder: Path) -> None:
         """Overwrite what is deleted: SQLite and its full-text index keep it in freed pages."""
-        if self._folder is None:
-            return
-        path = self._folder / "chroma.sqlite3"
+        path = folder / "chroma.sqlite3"
         with closing(sqlite3.connect(path, timeout=_VACUUM_WAIT_S)) as database:
             database.execute(
                 "INSERT INTO embedding_fulltext_search(embedding_fulltext_search) "

@@ -136,9 +136,13 @@ class Index:
         self.search([REFERENCE], "warm-up", k=1)
 
     def close(self) -> None:
-        """Drop all patients' notes from memory."""
+        """Drop all patients' notes from memory and let go of Chroma; the next use opens it anew."""
         for scope in list(self._held):
             self._forget(scope)
+        for opened in ("_kept", "_memory"):
+            if opened in self.__dict__:
+                self.__dict__.pop(opened).close()
+        self.__dict__.pop("_reference", None)
 
     def _entries(self, scope: Scope) -> list[Entry]:
         with self._using(scope) as collections:

@@ -44,7 +44,7 @@ class Drafts(Topic):
         with self._db.reading() as session:
             return record(Draft, _owned(session, owner, draft_id))
 
-    def add_version(  # noqa: PLR0917 - all six say where and what
+    def add_version(
         self,
         draft_id: int,
         author: int,

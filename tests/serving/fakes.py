@@ -16,8 +16,9 @@ CONTEXT = 4096
 class FakeClient:
     """Counts a token a word. `answer(text of the prompt)` gives the words of an answer.
 
-    before: waited for ahead of the first word; hold: waited for after each word. break_after: words until the stream
-    breaks. asked, closed: prompts in the order they were opened, and those closed early.
+    before: waited for ahead of the first word; hold: waited for after each word. break_after:
+    words until the stream breaks. asked, closed: prompts in the order they were opened, and
+    those closed early.
     """
 
     answer: Callable[[str], str] = lambda prompt: f"about {prompt.split()[-1]} all is well"
@@ -34,7 +35,7 @@ class FakeClient:
 
     async def prompt_for(self, task: Any, example: Any) -> Prompt:
         text = task.render(example)[-1]["content"]
-        ids = tuple(range(len(text.split()))) + (hash(text) % 10**9,)
+        ids = (*range(len(text.split())), hash(text) % 10**9)
         self._texts[ids] = text
         return Prompt(ids, self.template_hash)
 

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from serving.client import Completion, EngineClient, Params
 from serving.errors import EngineUnavailable, ModelProblem, StreamBroken, TooLong
 from serving.queue import Gate
 from tasks.base import Constraint
-from tasks.ner import NerExample
 from tasks.catalog import task
+from tasks.ner import NerExample
 
 COUNT = [{"role": "user", "content": "Count from one to one hundred in words."}]
 
@@ -20,7 +20,7 @@ COUNT = [{"role": "user", "content": "Count from one to one hundred in words."}]
 # --- with a scripted server -------------------------------------------------------------
 
 
-class Script(httpx.AsyncBaseTransport):
+class Script(httpx2.AsyncBaseTransport):
     """Answers like vLLM, failing as told: what comes first in `failures` is raised or sent."""
 
     def __init__(self, *failures: Exception | int, cut: bool = False) -> None:
@@ -28,29 +28,29 @@ class Script(httpx.AsyncBaseTransport):
         self.cut = cut
         self.completions = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/v1/models":
-            return httpx.Response(200, json={"data": [{"id": "m", "max_model_len": 100}]})
+            return httpx2.Response(200, json={"data": [{"id": "m", "max_model_len": 100}]})
         if request.url.path == "/tokenize":
-            return httpx.Response(200, json={"tokens": list(range(10))})
+            return httpx2.Response(200, json={"tokens": list(range(10))})
         self.completions += 1
         if self.failures:
             failure = self.failures.pop(0)
             if isinstance(failure, Exception):
                 raise failure
-            return httpx.Response(failure, json={"error": {"message": "no"}})
+            return httpx2.Response(failure, json={"error": {"message": "no"}})
         headers = {"content-type": "text/event-stream"}
-        return httpx.Response(200, headers=headers, stream=_Events(self.cut))
+        return httpx2.Response(200, headers=headers, stream=_Events(self.cut))
 
 
-class _Events(httpx.AsyncByteStream):
+class _Events(httpx2.AsyncByteStream):
     def __init__(self, cut: bool) -> None:
         self._cut = cut
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for text, reason in (("Hello", None), (" there", "stop")):
             if self._cut and reason:
-                raise httpx.ReadError("connection reset")
+                raise httpx2.ReadError("connection reset")
             choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
             chunk = {"id": "c", "object": "text_completion", "created": 0, "model": "m"}
             yield f"data: {json.dumps(chunk | {'choices': [choice]})}\n\n".encode()
@@ -59,21 +59,21 @@ class _Events(httpx.AsyncByteStream):
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    real = httpx.AsyncClient
+    real = httpx2.AsyncClient
 
     def make(script: Script, **more: Any) -> EngineClient:
         class Scripted(real):  # type: ignore[valid-type,misc]
             def __init__(self, **kw: Any) -> None:
                 super().__init__(transport=script, **kw)
 
-        monkeypatch.setattr(httpx, "AsyncClient", Scripted)
+        monkeypatch.setattr(httpx2, "AsyncClient", Scripted)
         return EngineClient("http://engine", "key", None, model="m", **more)
 
     yield make
 
 
 async def test_what_never_reached_the_engine_is_sent_again(scripted: Any) -> None:
-    script = Script(httpx.ConnectError("refused"), 503)
+    script = Script(httpx2.ConnectError("refused"), 503)
     client = scripted(script)
     answer = await client.complete("m", await client.prompt(COUNT), Params(max_tokens=5))
     assert answer.text == "Hello there"
@@ -93,7 +93,7 @@ async def test_what_the_engine_has_begun_is_never_sent_again(scripted: Any) -> N
     await client.close()
 
 
-@pytest.mark.parametrize("failure", [500, httpx.ReadTimeout("slow")])
+@pytest.mark.parametrize("failure", [500, httpx2.ReadTimeout("slow")])
 async def test_a_failure_of_unknown_effect_is_not_repeated(scripted: Any, failure: Any) -> None:
     script = Script(failure)
     client = scripted(script)

@@ -96,8 +96,9 @@ async def test_stopped_at_once_every_section_is_at_rest(house: House) -> None:
 async def test_stop_keeps_the_part_and_closes_the_stream_at_the_engine(house: House) -> None:
     house.client.hold = asyncio.Event()
     job = await house.drafting.start(house.me, _admission())
-    while not all(s.text for s in job.sections.values()):
-        await asyncio.sleep(0.01)
+    async for _ in job.watch(0):
+        if all(s.text for s in job.sections.values()):
+            break
     await house.drafting.stop(job, ALL[2])
     assert job.sections[ALL[2]].status == "stopped"
     assert job.sections[ALL[2]].text == "about"

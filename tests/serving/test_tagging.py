@@ -134,9 +134,7 @@ def test_a_line_without_end_is_cut_between_words() -> None:
 
 
 @pytest.mark.engine
-async def test_the_real_model_answers_in_form(
-    home: Path, engine_client: EngineClient
-) -> None:
+async def test_the_real_model_answers_in_form(home: Path, engine_client: EngineClient) -> None:
     registry = Registry(Settings(), None, engine_client, "m" * 64)  # type: ignore[arg-type]
     tagging = Tagging(engine_client, registry, store=None)
     text = "Aspirin was stopped. 🤒 Fever and pneumonia improved on amoxicillin."

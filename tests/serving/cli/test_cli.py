@@ -1,0 +1,143 @@
+"""The command line as a user runs it: real processes, a real engine where one is needed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving.intake import demo
+from tests.conftest import EngineServer
+
+ROOT = Path(__file__).parents[3]
+
+
+def rounds(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture
+def engine_env(home: Path, engine_server: EngineServer) -> dict[str, str]:
+    return {
+        "ROUNDS_HOME": str(home),
+        "ROUNDS_VLLM_URL": engine_server.url,
+        "ROUNDS_VLLM_KEY": engine_server.key,
+        "ROUNDS_MODEL": str(engine_server.model.path),
+    }
+
+
+def _lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, app\n"
+        "from typer.testing import CliRunner\n"
+        "assert CliRunner().invoke(app.cli, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'transformers', 'vllm', 'chromadb', 'gradio', 'pydantic', 'sqlalchemy',"
+        " 'openai', 'polars', 'pyarrow', 'fastapi'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_wrong_setting_is_named_with_what_it_may_be(home: Path) -> None:
+    done = rounds("link", ROUNDS_PORT="seventy", ROUNDS_HOME=str(home))
+    assert done.returncode == 2
+    assert "ROUNDS_PORT" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_tokens_are_made_listed_and_revoked(home: Path) -> None:
+    secret = rounds("token", "create", "nightly").stdout.strip()
+    assert secret.startswith("rnd_") and len(secret) > 40
+    listed = rounds("token", "list").stdout
+    assert "nightly" in listed and secret[-4:] in listed and secret not in listed
+    assert rounds("token", "revoke", listed.split("\t")[0]).returncode == 0
+    assert "revoked" in rounds("token", "list").stdout
+    assert rounds("token", "revoke", "99").returncode == 1
+
+
+def test_a_bad_input_line_is_told_by_number_without_its_text(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": "1", "text": "fine"}\n{"id": "2", "note": "Mr Planted"}\n')
+    done = rounds("tag", source, "--out", tmp_path / "out.jsonl")
+    assert done.returncode == 1
+    assert "Line 2" in done.stderr and "Planted" not in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_engine_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": "1", "text": "fine"}\n')
+    done = rounds(
+        "tag",
+        source,
+        "--out",
+        tmp_path / "out.jsonl",
+        ROUNDS_VLLM_URL="http://127.0.0.1:9",
+        ROUNDS_ENGINE_TIMEOUT_S="2",
+    )
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.engine
+def test_tagging_in_batch_repeats_ids_gives_offsets_and_resumes(
+    engine_env: dict[str, str], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    text = "Fever 🤒 and\tasthma.\r\nAlso pneumonia."
+    tokens = ["Asthma", "is", "not", "pneumonia", "."]
+    lines = [{"id": "a", "text": text}, {"id": "b", "tokens": tokens}]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = rounds("tag", "--task", "ner-disease", source, "--out", out, **engine_env)
+    assert done.returncode == 0, done.stderr
+    first, second = _lines(out)
+    assert (first["id"], second["id"]) == ("a", "b")
+    for line, whole in ((first, text), (second, " ".join(tokens))):
+        for span in line["spans"]:  # type: ignore[attr-defined]
+            assert whole[span["start"] : span["end"]] == span["text"]
+    assert "tags" not in first and len(second["tags"]) == len(tokens)  # type: ignore[arg-type]
+    out.write_text(out.read_text().splitlines()[0] + "\n" + '{"id": "b", "sp')
+    again = rounds("tag", "--task", "ner-disease", source, "--out", out, **engine_env)
+    assert "1 written" in again.stderr and "1 were there already" in again.stderr
+    assert _lines(out) == [first, second]
+
+
+@pytest.mark.engine
+def test_drafting_in_batch_writes_every_section(engine_env: dict[str, str], tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    admission = demo.get("demo-07").as_dict()
+    line = {"hadm_id": "h7", "notes": admission["notes"][:3]}
+    source.write_text(json.dumps(line) + "\n")
+    done = rounds("draft", source, "--out", out, **engine_env)
+    assert done.returncode == 0, done.stderr
+    (draft,) = _lines(out)
+    assert draft["hadm_id"] == "h7"
+    assert len(draft["sections"]) == 8 and all(draft["sections"].values())  # type: ignore[union-attr,arg-type]
+    assert len(draft["notes_used"]) == 3 and draft["notes_left_out"] == []  # type: ignore[arg-type]
+    assert "not a medical device" in str(draft["notice"]).lower()
+
+
+@pytest.mark.engine
+def test_a_question_is_answered_with_its_sources(engine_env: dict[str, str]) -> None:
+    done = rounds("ask", "What blood glucose counts as hypoglycaemia?", **engine_env)
+    assert done.returncode == 0, done.stderr
+    assert "hypoglycaemia" in done.stdout.lower()
+    assert "Sources" in done.stdout
+    none = rounds("ask", "Which football club won the cup last year?", **engine_env)
+    assert "do not answer" in none.stdout
