@@ -96,10 +96,15 @@ def test_the_page_cannot_be_framed(app: App, browser: Browser, cookies: Any) -> 
     context.close()
 
 
-def test_the_api_docs_work_with_the_network_cut(watched: Watched, app: App) -> None:
+def test_the_api_docs_work_with_the_network_cut(app: App, browser: Browser) -> None:
+    context = browser.new_context()
+    watched = watch(context)
     watched.page.goto(f"{app.url}/docs")
     expect(watched.page.locator(".opblock")).not_to_have_count(0)
     expect(watched.page.locator("body")).to_contain_text("Not a medical device.")
+    assert watched.outward() == []
+    assert watched.complaints == []
+    context.close()
 
 
 def test_the_storage_of_the_browser_stays_empty(watched: Watched) -> None:
