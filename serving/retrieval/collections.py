@@ -92,13 +92,13 @@ class Collections:
                 # Chroma empties its log one write late: push out the words of the deleted.
                 store.add_texts(["-"], [{"document": ""}], ["blank"])
                 store.delete(["blank"])
-                self._shred(self._folder)
+                _shred(self._folder)
 
     def drop(self, scope: Scope) -> None:
         """Delete a whole collection."""
         self._store(scope).delete_collection()
         if self._folder is not None:
-            self._shred(self._folder)
+            _shred(self._folder)
 
     def hold(self, scope: Scope, documents: Iterable[Document]) -> None:
         """Make the collection hold exactly these documents; what it holds already is kept.
@@ -160,16 +160,16 @@ class Collections:
             collection_configuration=_CONFIGURATION,
         )
 
-    def _shred(self, folder: Path) -> None:
-        """Overwrite what is deleted: SQLite and its full-text index keep it in freed pages."""
-        path = folder / "chroma.sqlite3"
-        with closing(sqlite3.connect(path, timeout=_VACUUM_WAIT_S)) as database:
-            database.execute(
-                "INSERT INTO embedding_fulltext_search(embedding_fulltext_search) "
-                "VALUES('optimize')"
-            )
-            database.commit()
-            database.execute("VACUUM")
+
+def _shred(folder: Path) -> None:
+    """Overwrite what is deleted: SQLite and its full-text index keep it in freed pages."""
+    path = folder / "chroma.sqlite3"
+    with closing(sqlite3.connect(path, timeout=_VACUUM_WAIT_S)) as database:
+        database.execute(
+            "INSERT INTO embedding_fulltext_search(embedding_fulltext_search) VALUES('optimize')"
+        )
+        database.commit()
+        database.execute("VACUUM")
 
 
 def _metadata(document: Document, chunk: Chunk, of: int) -> dict[str, Any]:
