@@ -17,7 +17,9 @@ from serving.store import Store
 from serving.store.records import Account
 
 COOKIE = "rounds_session"
-OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset(
+    {"/signin", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/favicon.ico"}
+)
 OPEN_FOLDERS = ("/docs/",)
 # Gradio fetches remote files for the browser under these paths. Nothing leaves the machine.
 _FETCHERS = ("file=http:", "file=https:", "proxy=")

@@ -55,6 +55,10 @@ async def signed_in(client: httpx.AsyncClient, bench: Workbench) -> httpx.AsyncC
     return client
 
 
+async def test_the_icon_is_open(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/favicon.ico")).status_code == 200
+
+
 async def test_a_stranger_is_told_how_to_sign_in(client: httpx.AsyncClient) -> None:
     response = await client.get("/", headers={"accept": "text/html"})
     assert response.status_code == 401
