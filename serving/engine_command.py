@@ -68,6 +68,9 @@ def environment(settings: Settings, key: str, base: Mapping[str, str]) -> dict[s
     }
     if not hardware.engine_on_gpu():
         env["VLLM_CPU_KVCACHE_SPACE"] = str(settings.kv_cache_gib)
+        # The model itself is not compiled on a CPU, but the log-probabilities would be, by a C++
+        # compiler that a plain machine does not have: the engine died at the first such request.
+        env["TORCHDYNAMO_DISABLE"] = "1"
         # VLLM_CPU_OMP_THREADS_BIND stays "auto": one core is left to vLLM's other processes and to
         # us. Computing on both of two cores gave 0.9 to 1.4 times the tokens where little else ran,
         # and a third of them as soon as anything did: the threads wait for the slower one.
