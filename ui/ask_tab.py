@@ -78,6 +78,7 @@ class AskTab:
             guarded_stream(self._problem, self._rest)(self._run),
             [self._question, self._scopes, self._past, self._source.admission, self._source.notes],
             [self._problem, *buttons, *turn],
+            trigger_mode="multiple",  # it rests while it works; rounds.js stops double clicks
             **QUIET,
         )
         self._stop.click(

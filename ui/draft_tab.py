@@ -83,6 +83,7 @@ class DraftTab:
             guarded_stream(sections.problem, self._startable)(self._draft),
             [source.admission, source.notes],
             [source.problem, *sections.outputs],
+            trigger_mode="multiple",  # it rests while it works; rounds.js stops double clicks
             **QUIET,
         )
 

@@ -66,6 +66,7 @@ class TagTab:
             guarded_stream(self._problem, self._rest)(self._run),
             [self._task, self._text],
             [self._problem, *buttons, *shown],
+            trigger_mode="multiple",  # it rests while it works; rounds.js stops double clicks
             **QUIET,
         )
         self._stop.click(

@@ -77,8 +77,8 @@ async function stream(request) {
   let response;
   try {
     response = await send(request);
-  } catch (error) {
-    if (request.signal?.aborted) throw error;
+  } catch {
+    if (request.signal?.aborted) return new Response("", { headers }); // the page is closing
   }
   if (!response?.ok) {
     waitForServer();
@@ -100,8 +100,8 @@ async function stream(request) {
         }
         if (done && !pending.size) return out.close();
         if (!done) return undefined;
-      } catch (error) {
-        if (request.signal?.aborted) return out.error(error);
+      } catch {
+        if (request.signal?.aborted) return out.close();
       }
       // The blank line ends a message that may have been cut in the middle.
       out.enqueue(encoder.encode(`\n\n${farewell()}`));

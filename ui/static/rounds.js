@@ -31,3 +31,18 @@ document.addEventListener("click", (event) => {
   passage.querySelector("summary")?.focus();
   passage.scrollIntoView({ block: "nearest" });
 });
+
+// A double click starts one piece of work, not two. (The button rests as soon as the server says.)
+const AGAIN_MS = 1500;
+let last = { button: null, at: 0 };
+document.addEventListener(
+  "click",
+  (event) => {
+    const button = event.target.closest?.("button.primary");
+    if (!button) return;
+    const again = button === last.button && event.timeStamp - last.at < AGAIN_MS;
+    if (again) event.stopImmediatePropagation();
+    else last = { button, at: event.timeStamp };
+  },
+  true,
+);
