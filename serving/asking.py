@@ -1,7 +1,8 @@
 """Questions over sources: find passages, let the model answer from them, check what it wrote."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from itertools import zip_longest
 
 from serving.ask_check import checked
@@ -58,7 +59,7 @@ class Asking:
         scopes: Collection[Kind] = SHIPPED,
         admission: Admission | None = None,
         note_ids: Collection[str] | None = None,
-    ) -> AsyncIterator[AskEvent]:
+    ) -> AsyncGenerator[AskEvent, None]:
         """Yield Passages, then Place and Delta as they come, then Final.
 
         scopes: which kinds of source to ask, always this account's own; admission: whose notes
@@ -77,8 +78,9 @@ class Asking:
         example, used, prompt = await self._fit(question, _recent(history), near)
         yield Passages(tuple(used), tuple(near[len(used) :]))
         made = Made(task=TASK.id, params=PARAMS, prompt=prompt)
-        async for event in self._write(account_id, made, prompt):
-            yield event
+        async with aclosing(self._write(account_id, made, prompt)) as events:
+            async for event in events:
+                yield event
         output_id = await self._save(account_id, made, stopped=False)
         embed = self._index.embeddings.embed_documents
         answer = await asyncio.to_thread(
@@ -137,20 +139,23 @@ class Asking:
 
     # --- the answer --------------------------------------------------------------------
 
-    async def _write(self, account_id: int, made: Made, prompt: Prompt) -> AsyncIterator[AskEvent]:
+    async def _write(
+        self, account_id: int, made: Made, prompt: Prompt
+    ) -> AsyncGenerator[AskEvent, None]:
         """Yield places in line and text; save what there is when it ends early."""
         events: asyncio.Queue[AskEvent | None] = asyncio.Queue()
 
         async def write() -> None:
             try:
                 with self._registry.use(ALIAS) as made.served:
-                    async for delta in self._client.stream(
+                    stream = self._client.stream(
                         made.served.model,
                         prompt,
                         made.params,
                         on_place=lambda place: events.put_nowait(Place(place)),
                         result=made.result,
-                    ):
+                    )
+                    async for delta in stream:
                         events.put_nowait(Delta(delta))
             finally:
                 events.put_nowait(None)

@@ -58,11 +58,16 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One or two neighbouring sentences of a passage."""
+    """One or two neighbouring sentences of a passage.
+
+    numbers: those that a sentence resting here may hold. Two sentences lend none: a dose must
+    not be borrowed from the drug next to it.
+    """
 
     quote: Quote
     text: str
     words: frozenset[str]
+    numbers: frozenset[str]
 
 
 def support(
@@ -96,10 +101,12 @@ def _stem(word: str) -> str:
 def _windows(number: int, text: str) -> Iterable[_Window]:
     spans = sentences(text)
     for index, (start, end) in enumerate(spans):
-        ends = [end, spans[index + 1][1]] if index + 1 < len(spans) else [end]
-        for last in ends:
-            piece = text[start:last]
-            yield _Window(Quote(number, start, last), piece, content_words(piece))
+        words = content_words(text[start:end])
+        yield _Window(Quote(number, start, end), text[start:end], words, _numbers(words))
+        if index + 1 < len(spans):
+            last = spans[index + 1][1]
+            both = content_words(text[start:last])
+            yield _Window(Quote(number, start, last), text[start:last], both, frozenset())
 
 
 def _numbers(words: frozenset[str]) -> frozenset[str]:
@@ -111,7 +118,7 @@ def _by_words(sentence: str, start: int, windows: Sequence[_Window]) -> Support:
     scored = [
         (len(words & window.words) / len(words), window.quote)
         for window in windows
-        if len(words & window.words) >= _FEWEST_WORDS and _numbers(words) <= window.words
+        if len(words & window.words) >= _FEWEST_WORDS and _numbers(words) <= window.numbers
     ]
     return _best(sentence, start, scored, WORDS)
 
@@ -127,7 +134,7 @@ def _by_meaning(
         scored = [
             (sum(a * b for a, b in zip(vector, other, strict=True)), window.quote)
             for window, other in zip(windows, vectors[len(texts) :], strict=True)
-            if needed <= window.words
+            if needed <= window.numbers
         ]
         found[one.start] = _best(one.sentence, one.start, scored, MEANING)
     return found
