@@ -20,7 +20,7 @@ setup: ## Make the environment in .venv (nothing is done where nothing changed)
 	@scripts/setup.sh
 
 run: setup ## Start the engine and the app, and print a sign-in link (MODEL=..., PORT=...)
-	@exec $(BIN)/rounds run
+	@$(BIN)/rounds run || [ $$? -eq 130 ] # 130: stopped by Ctrl-C
 
 dev: ## Make the environment with the tools for development and tests
 	@scripts/setup.sh --dev

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from serving.accounts.binding import page_url
 from serving.accounts.sign_in import signin_link
 from serving.engine_command import free_port, port_is_free
 from serving.errors import EngineUnavailable, RoundsError
@@ -65,7 +66,7 @@ async def _tell(bench: Workbench, server: uvicorn.Server, say: Say) -> None:
     """Print the sign-in link once the page answers, then how the engine is doing."""
     while not server.started:
         await asyncio.sleep(0.05)
-    base_url = f"http://{bench.settings.host}:{bench.settings.port}"
+    base_url = page_url(bench.settings)
     link = await asyncio.to_thread(signin_link, bench.store, base_url)
     say(f"\nRounds is at {base_url}\nSign in, once, within 15 minutes:\n\n    {link}\n")
     say("Loading the model; the page can be opened meanwhile. Ctrl-C stops everything.")

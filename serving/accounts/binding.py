@@ -55,3 +55,10 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
         if settings.port == 80:  # browsers leave the default port out
             names += local
     return frozenset(name.lower() for name in names)
+
+
+def page_url(settings: Settings) -> str:
+    """Return the address that people open: ours on loopback, else the first of the named hosts."""
+    here = is_loopback(settings.host) or not settings.allowed_hosts
+    name = f"{settings.host}:{settings.port}" if here else settings.allowed_hosts[0]
+    return f"http://{name}"

@@ -60,11 +60,12 @@ def fetch() -> None:
 @keep.command()
 def link() -> None:
     """Print a new one-time sign-in link for the app that runs on this machine."""
+    from serving.accounts.binding import page_url
     from serving.accounts.sign_in import signin_link
     from serving.settings import settings
 
     with _store() as store:
-        print(signin_link(store, f"http://{settings().host}:{settings().port}"))
+        print(signin_link(store, page_url(settings())))
 
 
 @token.command("create")

@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.accounts.binding import NotSafeToStart, allowed_hosts, check_binding, is_loopback
+from serving.accounts.binding import (
+    NotSafeToStart,
+    allowed_hosts,
+    check_binding,
+    is_loopback,
+    page_url,
+)
 from serving.accounts.sign_in import create_token, local_account
 from serving.settings import Settings
 from serving.store import Store
@@ -59,3 +65,9 @@ def test_only_loopback_names_with_our_port_are_answered() -> None:
     assert "localhost" in allowed_hosts(Settings(port=80))
     remote = Settings(host="0.0.0.0", allowed_hosts=("Rounds.example.org",))
     assert allowed_hosts(remote) == {"rounds.example.org"}
+
+
+def test_links_lead_to_where_people_reach_us() -> None:
+    named = Settings(host="0.0.0.0", allowed_hosts=("rounds.example.org", "127.0.0.1:7860"))
+    assert page_url(Settings(port=7861)) == "http://127.0.0.1:7861"
+    assert page_url(named) == "http://rounds.example.org"
