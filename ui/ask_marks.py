@@ -104,8 +104,8 @@ def _passage(
 def highlighted(text: str, quotes: Iterable[tuple[int, int]]) -> Markup:
     """Return a text with the quoted places marked; places may overlap."""
     parts, at = [], 0
-    for start, end in sorted(quotes):
-        start = max(start, at)
+    for begin, end in sorted(quotes):
+        start = max(begin, at)
         if start < end:
             parts += [escape(text[at:start]), Markup("<mark>{}</mark>").format(text[start:end])]
             at = end

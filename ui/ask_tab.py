@@ -117,7 +117,7 @@ class AskTab:
             note_ids=notes["ticked"] if admission else None,
         )
         text, place, told = "", 0, 0.0
-        async with aclosing(events):  # type: ignore[type-var]  # an async generator
+        async with aclosing(events):
             async for event in events:
                 if isinstance(event, Final):
                     yield self._done(asked, question, past, event.answer)

@@ -30,9 +30,7 @@ def picks(rows: Iterable[tuple[str, str, Markup | str]], nothing: str) -> Markup
 
 def demo_picks(summaries: Iterable[AdmissionSummary]) -> Markup:
     """Return the demo admissions to choose from."""
-    rows = (
-        (s.hadm_id, s.title, Markup("{} {}").format(_span_of(s), SYNTHETIC)) for s in summaries
-    )
+    rows = ((s.hadm_id, s.title, Markup("{} {}").format(_span_of(s), SYNTHETIC)) for s in summaries)
     return picks(rows, "There are no demo admissions.")
 
 

@@ -45,6 +45,8 @@ class SectionPanel:
         self._start = start
         self.draft = widget("address.js", draft_value(None), elem_id="draft-id")
         self.problem = html("", elem_id="draft-problem")
+        # Pressed by ui/static/keeper.js once the server is back.
+        self.resume = gr.Button("Resume", visible="hidden", elem_id="resume")
         self.welcome = html(_WELCOME, elem_id="welcome")
         with gr.Column(visible=False, elem_classes="sections") as self.sheet:
             with gr.Row(elem_classes="tools"):
@@ -52,8 +54,6 @@ class SectionPanel:
                 self.saved = html("", elem_id="saved")
                 self.save = gr.Button("Save edits", size="sm", min_width=100, elem_id="save-edits")
                 self.stop_all = gr.Button("Stop all", size="sm", min_width=90, elem_id="stop-all")
-                # Pressed by ui/static/keeper.js once the server is back.
-                self.resume = gr.Button("Resume", visible="hidden", elem_id="resume")
             self.cards = [lay_card(section) for section in SECTIONS]
         self.outputs: list[Any] = [
             *(self.draft, self.problem, self.welcome, self.sheet, self.exports, self.saved),
@@ -167,9 +167,7 @@ class SectionPanel:
                 return {}
             return await self._save(await self.job(draft, request), {card: text}, request)
 
-        async def rate(
-            draft: Any, text: str, request: gr.Request, event: gr.EventData
-        ) -> Updates:
+        async def rate(draft: Any, text: str, request: gr.Request, event: gr.EventData) -> Updates:
             output_id = (await self.job(draft, request)).sections[name].output_id
             person = await account(request, self._bench, "clinician", "annotator")
             edited = await self._edited(person, output_id, name, text)
@@ -194,19 +192,18 @@ class SectionPanel:
         await self._bench.drafting.stop(await self.job(draft, request))
         return {}
 
-    async def _save_all(self, draft: Any, *rest: Any) -> Updates:
-        *texts, request = rest
+    # The request comes first: Gradio fills it in by its place, and the texts are many.
+    async def _save_all(self, request: gr.Request, draft: Any, *texts: str) -> Updates:
         job = await self.job(draft, request)
         typed = dict(zip(self.cards, texts, strict=True))
         return {self.saved: _stamp("Nothing to save"), **await self._save(job, typed, request)}
 
-    async def _resume(self, draft: Any, *rest: Any) -> Stream:
+    async def _resume(self, request: gr.Request, draft: Any, *texts: str) -> Stream:
         """Bring an open page up to date after the server was away; nothing on it is lost.
 
         A text that the store has more of is completed; any other text that differs was typed,
         or written and not yet stored: it stays, and is saved.
         """
-        *texts, request = rest
         yield {self._start: gr.update(interactive=True, value="Draft")}
         if not draft.get("draft"):
             return

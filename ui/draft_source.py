@@ -153,9 +153,7 @@ class SourcePanel:
 
     # --- events ------------------------------------------------------------------------
 
-    async def _plan_again(
-        self, ident: str, notes: dict[str, Any], request: gr.Request
-    ) -> Updates:
+    async def _plan_again(self, ident: str, notes: dict[str, Any], request: gr.Request) -> Updates:
         admission = await self.kept(ident, request)
         self._bench.require_engine()
         return {self.plan: str(await self._plan_line(admission, notes["ticked"]))}

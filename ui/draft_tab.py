@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from serving import intake, uploads
-from serving.errors import NotFound, RoundsError
+from serving.errors import NotFound
 from serving.intake import demo
 from ui import draft_marks
 from ui.draft_sections import SectionPanel, Stream
@@ -20,6 +20,10 @@ from ui.widget import shown
 
 if TYPE_CHECKING:
     from serving.workbench import Workbench
+
+_FROM_ADDRESS = """
+() => [{ html: "", draft: new URL(window.location.href).searchParams.get("draft") || "" }]
+"""
 
 
 class DraftTab:
@@ -44,7 +48,7 @@ class DraftTab:
             guarded_stream(sections.problem)(self._open_address),
             sections.draft,
             [*source.outputs, *sections.outputs],
-            js="(v) => [{ html: '', draft: new URL(location.href).searchParams.get('draft') || '' }]",
+            js=_FROM_ADDRESS,
             **QUIET,
         )
         gr.on(
@@ -76,9 +80,7 @@ class DraftTab:
         source.found.select(
             shield(self._choose_found), None, both, **busy | {"show_progress_on": source.found}
         )
-        source.recent.select(
-            guarded_stream(source.problem)(self._open_recent), None, both, **QUIET
-        )
+        source.recent.select(guarded_stream(source.problem)(self._open_recent), None, both, **QUIET)
         self._start.click(
             guarded_stream(sections.problem, self._startable)(self._draft),
             [source.admission, source.notes],
@@ -101,10 +103,7 @@ class DraftTab:
         person = await account(request, self._bench, "clinician")
         data = await asyncio.to_thread(uploads.take, path)
         name = path.rsplit("/", 1)[-1]
-        try:
-            taken = await asyncio.to_thread(intake.read, data, name)
-        except RoundsError:
-            raise
+        taken = await asyncio.to_thread(intake.read, data, name)
         fresh: Updates = {source.upload: None, source.found: shown(EMPTY)}
         if len(taken.summaries) == 1 and taken.admissions:
             return fresh | await self._choose(request, taken.admissions[0], taken.warnings)

@@ -82,18 +82,16 @@ class ModelsTab:
     # --- actions -----------------------------------------------------------------------
 
     async def _do_load(self, folder: str | None, request: gr.Request) -> Updates:
-        person = await account(request, self._bench, "admin")
+        await account(request, self._bench, "admin")
         if not folder:
             return {self._problem: str(problem("Choose an adapter to load."))}
         self._bench.require_engine()
-        name = await self._bench.registry.load(folder, person.id)
+        name = await self._bench.registry.load(folder)
         return await self._refresh(request) | {
             self._problem: str(aside(f"{name} is loaded. Assign it to a task to use it."))
         }
 
-    async def _do_assign(
-        self, task: str | None, model: str | None, request: gr.Request
-    ) -> Updates:
+    async def _do_assign(self, task: str | None, model: str | None, request: gr.Request) -> Updates:
         person = await account(request, self._bench, "admin")
         if not task or not model:
             return {self._problem: str(problem("Choose a task and a model."))}
@@ -107,9 +105,7 @@ class ModelsTab:
         if not name:
             return {self._problem: str(problem("Choose an adapter to unload."))}
         await self._bench.registry.unload(name)
-        return await self._refresh(request) | {
-            self._problem: str(aside(f"{name} is unloaded."))
-        }
+        return await self._refresh(request) | {self._problem: str(aside(f"{name} is unloaded."))}
 
     # --- showing -----------------------------------------------------------------------
 

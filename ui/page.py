@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def build(workbench: "Workbench") -> gr.Blocks:
     """Return the page over a workbench; every handler looks up who asks."""
+    page: gr.Blocks
     with gr.Blocks(title="Rounds", analytics_enabled=False, fill_width=True) as page:
         status = StatusLine(workbench)
         with gr.Tabs(elem_id="tabs"):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -44,11 +45,15 @@ def spans_in(text: str, spans: Sequence[Span]) -> Markup:
     """
     colour = colours(spans)
     cuts = sorted({0, len(text), *(s.start for s in spans), *(s.end for s in spans)})
+    place = {cut: number for number, cut in enumerate(cuts)}
+    over: list[list[Span]] = [[] for _ in cuts]
+    for span in sorted(spans, key=lambda s: s.end - s.start):
+        for number in range(place[span.start], place[span.end]):
+            over[number].append(span)
     pieces = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for (start, end), covering in zip(pairwise(cuts), over, strict=False):
         piece = escape(text[start:end])
-        over = [s for s in spans if s.start <= start and s.end >= end]
-        for span in sorted(over, key=lambda s: s.end - s.start):
+        for span in covering:
             label = Markup("<sub>{}</sub>").format(span.label) if span.end == end else EMPTY
             piece = Markup('<mark class="{}" title="{}">{}{}</mark>').format(
                 colour[span.label], span.label, piece, label
@@ -83,7 +88,8 @@ def _relations(result: TagResult) -> Markup:
     if not result.relations:
         return EMPTY
     rows = [(r.head.text, r.type, r.tail.text) for r in result.relations[:_MOST]]
-    return Markup("<h4>Relations</h4>{}").format(table(("From", "Relation", "To"), rows, "Relations"))
+    shown = table(("From", "Relation", "To"), rows, "Relations")
+    return Markup("<h4>Relations</h4>{}").format(shown)
 
 
 def _offsets(result: TagResult) -> Markup:
@@ -91,9 +97,9 @@ def _offsets(result: TagResult) -> Markup:
         return EMPTY
     rows = [(s.start, s.end, s.label, s.text) for s in result.spans[:_MOST]]
     shown = table(("Start", "End", "Label", "Text"), rows, "Offsets")
-    return Markup(
-        "<details><summary>Offsets in characters, {} spans</summary>{}</details>"
-    ).format(len(result.spans), shown)
+    return Markup("<details><summary>Offsets in characters, {} spans</summary>{}</details>").format(
+        len(result.spans), shown
+    )
 
 
 def progress(done: int, total: int) -> Markup:

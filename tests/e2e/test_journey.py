@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 NOTICE = "Draft for clinician review. Not a medical device."
 
 
-def test_signing_in_by_the_link_works_once(
-    make_app: Callable[[], App], browser: Browser
-) -> None:
+def test_signing_in_by_the_link_works_once(make_app: Callable[[], App], browser: Browser) -> None:
     app = make_app()
     stranger = browser.new_page()
     assert stranger.goto(app.url).status == 401  # type: ignore[union-attr]
@@ -44,6 +42,7 @@ def test_drafting_from_notes_to_rating(page: Page, tmp_path: Path) -> None:
     wait_written(page)
     _edit_and_rate(page)
     _export(page, draft, tmp_path)
+    _export_while_typing(page, tmp_path)
     page.reload()
     expect(page.locator("#text-diagnoses textarea")).to_have_value("Edited by a person.")
     expect(page.locator("#rate-diagnoses .said")).to_contain_text("4 of 5")
@@ -83,6 +82,9 @@ def _edit_and_rate(page: Page) -> None:
     page.locator("#text-history textarea").focus()  # leaving the box saves
     expect(page.locator("#saved")).to_contain_text("Saved as version")
     expect(status(page, "diagnoses")).to_have_text("edited")
+    page.fill("#text-condition_at_discharge textarea", "Saved by the button.")
+    page.click("#save-edits")
+    expect(status(page, "condition_at_discharge")).to_have_text("edited")
     rating = page.locator("#rate-diagnoses")
     rating.locator("button[data-score='2']").focus()
     page.keyboard.press("4")
@@ -106,6 +108,15 @@ def _export(page: Page, draft: str, folder: Path) -> None:
             data = zipfile.ZipFile(io.BytesIO(data)).read("word/document.xml")
         assert b"Edited by a person." in data
     assert NOTICE in (folder / "md").read_text()
+
+
+def _export_while_typing(page: Page, folder: Path) -> None:
+    """What was typed a moment ago is in the file."""
+    page.fill("#text-follow_up textarea", "Typed a moment ago.")
+    with page.expect_download() as coming:
+        page.locator("#exports").get_by_role("link", name="Markdown").click()
+    coming.value.save_as(folder / "late.md")
+    assert "Typed a moment ago." in (folder / "late.md").read_text("utf-8")
 
 
 def test_tagging(page: Page, tmp_path: Path) -> None:

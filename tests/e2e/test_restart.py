@@ -38,6 +38,7 @@ def test_a_restart_loses_nothing(
 
     expect(page.locator(".away")).to_have_count(0)
     wait_written(page)
+    expect(page.locator("#draft-problem")).to_have_text("")
     expect(page.locator("#section-follow_up .status").first).to_have_text("done", timeout=120_000)
     assert page.evaluate("window.stillTheSamePage"), "the page was reloaded"
     assert page.url.endswith(f"?draft={draft}")

@@ -88,6 +88,7 @@ async function stream(request) {
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
   let rest = "";
+  let closed = false; // the server said so: what is still pending is for the next stream
   const body = new ReadableStream({
     async pull(out) {
       try {
@@ -96,9 +97,10 @@ async function stream(request) {
           const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
           rest = lines.pop();
           noteEnds(lines.join("\n"));
+          closed ||= lines.some((line) => line.includes('"close_stream"'));
           out.enqueue(value);
         }
-        if (done && !pending.size) return out.close();
+        if (done && (closed || !pending.size)) return out.close();
         if (!done) return undefined;
       } catch {
         if (request.signal?.aborted) return out.close();

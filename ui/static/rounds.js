@@ -3,10 +3,32 @@
 // A section that was changed and then left alone for a while is saved, as on leaving the box.
 const IDLE_MS = 5000;
 let idle = 0;
+let typed = false; // since the page last said what is saved
 document.addEventListener("input", (event) => {
   if (!event.target.closest?.(".draft-text")) return;
+  typed = true;
   window.clearTimeout(idle);
   idle = window.setTimeout(() => document.querySelector("#save-edits")?.click(), IDLE_MS);
+});
+
+// An export holds what is on the page: what was typed is saved before the file is made.
+const SAVED_WITHIN_MS = 5000;
+async function saveFirst() {
+  const said = document.querySelector("#saved");
+  await new Promise((resolve) => {
+    const watcher = new MutationObserver(resolve);
+    watcher.observe(said, { childList: true, characterData: true, subtree: true });
+    window.setTimeout(resolve, SAVED_WITHIN_MS);
+    document.querySelector("#save-edits").click();
+  });
+  typed = false;
+}
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.("#exports a");
+  if (!link || !typed) return;
+  event.preventDefault();
+  await saveFirst();
+  link.click();
 });
 
 // Ctrl+S saves, Ctrl+Enter asks or tags.
