@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -254,18 +252,17 @@ def output_id(bench: Any) -> str:
     return found
 
 
-@contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
     """The app behind a real server, for what only a real connection shows; yields its URL."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
+    serving = asyncio.create_task(server.serve())
     try:
-        while not server.started:
-            time.sleep(0.01)
+        while not server.started:  # noqa: ASYNC110 - it has no event for it
+            await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join()
+        await serving

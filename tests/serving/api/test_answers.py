@@ -49,7 +49,7 @@ async def test_a_draft_at_once(local: httpx.AsyncClient, bench: Any) -> None:
 
 
 async def test_a_draft_as_events(app: FastAPI, bench: Any) -> None:
-    with served(app) as url:
+    async with served(app) as url:
         headers = bearer(bench.store) | HOST
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
             response = await client.post("/api/draft", json=DRAFT)
@@ -71,7 +71,7 @@ async def test_the_writing_stops_when_the_client_goes(
 ) -> None:
     bench.drafting = Drafting(endless=True)
     headers = bearer(bench.store) | HOST | {"accept": accept}
-    with served(app) as url:
+    async with served(app) as url:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=1) as client:
             with pytest.raises(httpx.ReadTimeout):
                 await client.post("/api/draft", json=DRAFT)
@@ -79,7 +79,7 @@ async def test_the_writing_stops_when_the_client_goes(
 
 
 async def test_the_tagging_stops_when_the_client_goes(app: FastAPI, bench: Any) -> None:
-    with served(app) as url:
+    async with served(app) as url:
         headers = bearer(bench.store) | HOST
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=1) as client:
             with pytest.raises(httpx.ReadTimeout):
@@ -105,7 +105,7 @@ async def test_an_error_in_mid_stream_is_an_event(app: FastAPI, bench: Any) -> N
         return job
 
     bench.drafting.start = start
-    with served(app) as url:
+    async with served(app) as url:
         headers = bearer(bench.store) | HOST
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
             response = await client.post("/api/draft", json=DRAFT)
@@ -159,7 +159,7 @@ async def test_an_answer_at_once(local: httpx.AsyncClient, bench: Any) -> None:
 
 
 async def test_an_answer_as_events(app: FastAPI, bench: Any) -> None:
-    with served(app) as url:
+    async with served(app) as url:
         headers = bearer(bench.store) | HOST
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
             response = await client.post("/api/ask", json=ASK)
@@ -183,7 +183,7 @@ async def test_the_answering_stops_when_the_client_goes(
     app: FastAPI, bench: Any, accept: str
 ) -> None:
     headers = bearer(bench.store) | HOST | {"accept": accept}
-    with served(app) as url:
+    async with served(app) as url:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=1) as client:
             with pytest.raises(httpx.ReadTimeout):
                 await client.post("/api/ask", json={"question": "wait"})
