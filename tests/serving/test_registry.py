@@ -112,9 +112,7 @@ async def test_files_that_changed_after_loading_do_not_come_back(
     assert fresh.served("ner-gene").model == "fake"
 
 
-async def test_unloading_waits_for_answers_in_flight(
-    home: Path, shelf: Path, store: Store
-) -> None:
+async def test_unloading_waits_for_answers_in_flight(home: Path, shelf: Path, store: Store) -> None:
     client, me = FakeClient(), store.accounts.ensure("me", "admin").id
     registry = _registry(home, shelf, store, client)
     name = await registry.load("red")
