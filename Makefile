@@ -27,6 +27,7 @@ dev: ## Make the environment with the tools for development and tests
 
 test: dev ## Run everything: lint, unit tests, a real engine, a real browser (ARGS="-k store")
 	@scripts/lint.sh
+	@$(BIN)/rounds fetch # before the tests, in which nothing may reach beyond this machine
 	@chromium=$$(scripts/test-deps.sh) && ROUNDS_CHROMIUM=$$chromium $(BIN)/python -m pytest $(ARGS)
 
 lint: ## Check style, types, layers, Dockerfile and compose file

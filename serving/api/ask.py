@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import anyio
 from fastapi import APIRouter, Request
@@ -94,12 +94,11 @@ async def ask(body: AskIn, request: Request, bench: ReadyBench, account: Clinici
         admission=admission,
         note_ids=body.note_ids,
     )
-    generator = cast("AsyncGenerator[AskEvent, None]", events)
     # The first event is awaited here, so that a bad question gets its own status.
-    first = await while_connected(request, _first(generator))
+    first = await while_connected(request, _first(events))
     if not wants_json(request):
-        return event_stream(_events(first, generator))
-    answer = await while_connected(request, _last(first, generator))
+        return event_stream(_events(first, events))
+    answer = await while_connected(request, _last(first, events))
     return JSONResponse(_answer(answer).model_dump())
 
 
