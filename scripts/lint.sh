@@ -2,7 +2,7 @@
 # Everything that can be checked without running the app: style, types, layers, container files.
 # All of them run, and the last line says which failed.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 failed=()
 check() { # name, command...

@@ -10,6 +10,8 @@
 # ROUNDS_PYTHON=/a/python  which Python (3.11 or 3.12); else the first one found that works
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/apt.sh
+source scripts/apt.sh
 
 VENV=.venv
 PLACE=$VENV/.rounds-place # which device and folder the environment was made for
@@ -54,16 +56,6 @@ find_python() { # Prefer one that can make an environment as it is.
     found=${found:-$python}
   done
   echo "$found"
-}
-
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
-
-apt_install() { # Fails where there is no apt-get, or no right to use it without a password.
-  local said
-  command -v apt-get >/dev/null && as_root true 2>/dev/null || return
-  said=$(as_root apt-get update -qq 2>&1 &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" 2>&1) ||
-    { printf '%s\n' "$said" >&2 && false; }
 }
 
 install_venv_module() { # Debian and Ubuntu keep it in a package of its own.

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Find a Chromium for the browser tests, or install one; print its path (and nothing else) on
-# standard output. ROUNDS_CHROMIUM=/path names one yourself.
+# Make the browser tests possible; print the path of a Chromium (and nothing else) on standard
+# output. ROUNDS_CHROMIUM=/path names one yourself.
 #
 # Order: one that is here, Debian's package, Playwright's own download. Ubuntu's package is a stub
 # for a snap, which cannot be driven from outside, so there Playwright's download comes at once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/apt.sh
+source scripts/apt.sh
 
 PYTHON=.venv/bin/python
 
@@ -29,19 +31,12 @@ find_chromium() {
   return 1
 }
 
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-apt_has_chromium() { # with a real package behind the name
-  command -v apt-get >/dev/null && as_root true 2>/dev/null && ! grep -qi '^ID=ubuntu' /etc/os-release
-}
+playwright_runs() { "$PYTHON" -m playwright --version >/dev/null 2>&1; }
 
 install_by_apt() {
+  on_ubuntu && return 1
   say "Installing Chromium from the system's packages"
-  as_root apt-get update -qq >&2 &&
-    as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends chromium >&2
+  apt_install chromium
 }
 
 install_by_playwright() {
@@ -52,7 +47,7 @@ install_by_playwright() {
 }
 
 playwrights_own() {
-  "$PYTHON" - <<'PY'
+  "$PYTHON" - 2>/dev/null <<'PY'
 from playwright.sync_api import sync_playwright
 
 with sync_playwright() as playwright:
@@ -60,9 +55,17 @@ with sync_playwright() as playwright:
 PY
 }
 
+if ! playwright_runs; then
+  say "Installing libatomic1 (Playwright's driver needs it)"
+  apt_install libatomic1 && playwright_runs || {
+    say "Playwright's driver does not run. Install its library, then start again:
+    sudo apt-get update && sudo apt-get install -y libatomic1"
+    exit 1
+  }
+fi
 find_chromium && exit
 usable "$(playwrights_own)" && exit
-if apt_has_chromium && install_by_apt && find_chromium; then exit; fi
+if install_by_apt && find_chromium; then exit; fi
 if install_by_playwright && usable "$(playwrights_own)"; then exit; fi
 say "No working Chromium was found or could be installed. Install one, then start again:
     sudo apt-get update && sudo apt-get install -y chromium        (Debian)
