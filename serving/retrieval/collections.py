@@ -1,9 +1,10 @@
 """Passages in Chroma: a collection for each scope; documents come and go as wholes."""
 
 import sqlite3
+import threading
 from collections import Counter
-from collections.abc import Collection, Iterable
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from serving.retrieval.chunks import Chunk, split
 from serving.retrieval.documents import Document
 from serving.retrieval.embedding import LocalEmbeddings
 from serving.retrieval.scopes import Scope
+from serving.retrieval.turns import Turns
 
 if TYPE_CHECKING:
     from langchain_chroma import Chroma
@@ -60,33 +62,42 @@ class Collections:
     """All collections of one Chroma client. Calls block; use asyncio.to_thread in a loop."""
 
     def __init__(
-        self, client: Any, embeddings: LocalEmbeddings, folder: Path | None = None, salt: str = ""
+        self,
+        connect: Callable[[], Any],
+        embeddings: LocalEmbeddings,
+        folder: Path | None = None,
+        salt: str = "",
     ) -> None:
-        """Use a Chroma client.
+        """Connect on first use.
 
-        folder: where an embedded client keeps its files; salt: put before collection names.
+        connect: returns a Chroma client; folder: where an embedded one keeps its files;
+        salt: put before collection names.
         """
-        self._client = client
+        self._connect = connect
         self._embeddings = embeddings
         self._folder = folder
         self._salt = salt
+        self._turns = Turns(folder) if folder else None
+        self._client: Any = None
+        self._connecting = threading.Lock()
 
     def add(self, scope: Scope, document: Document) -> None:
         """Add a document, or write it anew if it is there; it can be found at once."""
         chunks = split(document, self._embeddings.count)
-        store = self._store(scope)
         for first in range(0, len(chunks), _BATCH):
             batch = chunks[first : first + _BATCH]
-            store.add_texts(
-                [chunk.with_header(document.title) for chunk in batch],
-                [_metadata(document, chunk, len(chunks)) for chunk in batch],
-                [f"{document.id}:{chunk.start}" for chunk in batch],
-            )
+            with self._at(scope, writes=True) as store:
+                store.add_texts(
+                    [chunk.with_header(document.title) for chunk in batch],
+                    [_metadata(document, chunk, len(chunks)) for chunk in batch],
+                    [f"{document.id}:{chunk.start}" for chunk in batch],
+                )
 
     def delete(self, scope: Scope, document_ids: Collection[str]) -> None:
         """Delete documents, from the index and, where it is embedded, from its files."""
-        if document_ids:
-            store = self._store(scope)
+        if not document_ids:
+            return
+        with self._at(scope, writes=True) as store:
             store.delete(where={"document": {"$in": list(document_ids)}})
             if self._folder is not None:
                 # Chroma empties its log one write late: push out the words of the deleted.
@@ -96,9 +107,10 @@ class Collections:
 
     def drop(self, scope: Scope) -> None:
         """Delete a whole collection."""
-        self._store(scope).delete_collection()
-        if self._folder is not None:
-            _shred(self._folder)
+        with self._at(scope, writes=True) as store:
+            store.delete_collection()
+            if self._folder is not None:
+                _shred(self._folder)
 
     def hold(self, scope: Scope, documents: Iterable[Document]) -> None:
         """Make the collection hold exactly these documents; what it holds already is kept.
@@ -106,7 +118,8 @@ class Collections:
         What an earlier VERSION wrote, or was interrupted in writing, is written anew.
         """
         wanted = {document.id: document for document in documents}
-        found = self._store(scope).get(include=["metadatas"])["metadatas"]
+        with self._at(scope) as store:
+            found = store.get(include=["metadatas"])["metadatas"]
         counts = Counter(m["document"] for m in found if m["version"] == VERSION)
         whole = {m["document"] for m in found if counts[m["document"]] == m["of"]}
         self.delete(scope, {m["document"] for m in found} - (whole & wanted.keys()))
@@ -116,7 +129,8 @@ class Collections:
 
     def entries(self, scope: Scope) -> list[Entry]:
         """Return the documents of a collection, by title."""
-        first = self._store(scope).get(where={"first": True}, include=["metadatas"])
+        with self._at(scope) as store:
+            first = store.get(where={"first": True}, include=["metadatas"])
         entries = [
             Entry(m["document"], m["title"], m["characters"], m["of"]) for m in first["metadatas"]
         ]
@@ -124,9 +138,8 @@ class Collections:
 
     def text(self, scope: Scope, document_id: str) -> str | None:
         """Return a document's text, its passages put together again, or None where unknown."""
-        found = self._store(scope).get(
-            where={"document": document_id}, include=["metadatas", "documents"]
-        )
+        with self._at(scope) as store:
+            found = store.get(where={"document": document_id}, include=["metadatas", "documents"])
         pairs = zip(found["metadatas"], found["documents"], strict=True)
         text = ""
         for m, content in sorted(pairs, key=lambda pair: int(pair[0]["start"])):
@@ -141,24 +154,37 @@ class Collections:
         if note_ids is not None and not note_ids:
             return []
         only: Any = None if note_ids is None else {"note": {"$in": list(note_ids)}}
-        found = self._store(scope).similarity_search_by_vector_with_relevance_scores(
-            vector, k, filter=only
-        )
+        with self._at(scope) as store:
+            found = store.similarity_search_by_vector_with_relevance_scores(vector, k, filter=only)
         return [_passage(scope, hit.page_content, hit.metadata, far) for hit, far in found]
 
     def close(self) -> None:
         """Let go of the client: its files, its memory or its connections."""
-        self._client.close()
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.close()
+        # Chroma 1.5.9 leaves the connections of its HTTP client open when it is closed.
+        for api in (client._server, client._admin_client._server):
+            if session := getattr(api, "_session", None):
+                session.close()
 
-    def _store(self, scope: Scope) -> "Chroma":
+    @contextmanager
+    def _at(self, scope: Scope, writes: bool = False) -> Iterator["Chroma"]:
+        """Give the collection of a scope, as it is now."""
         from langchain_chroma import Chroma
 
-        return Chroma(
-            collection_name=self._salt + scope.collection,
-            embedding_function=self._embeddings,
-            client=self._client,
-            collection_configuration=_CONFIGURATION,
-        )
+        with self._turns.take(writes) if self._turns else nullcontext(False) as stale:
+            with self._connecting:
+                if stale:
+                    self.close()
+                self._client = self._client or self._connect()
+            yield Chroma(
+                collection_name=self._salt + scope.collection,
+                embedding_function=self._embeddings,
+                client=self._client,
+                collection_configuration=_CONFIGURATION,
+            )
 
 
 def _shred(folder: Path) -> None:

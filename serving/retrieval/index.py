@@ -49,8 +49,10 @@ class Index:
         self.embeddings = embeddings or LocalEmbeddings(_model_folder(settings))
         self._held: OrderedDict[Scope, None] = OrderedDict()
         self._locks: defaultdict[Scope, threading.RLock] = defaultdict(threading.RLock)
+        self._kept = _kept(settings, self.embeddings)
         # All in-memory clients of a process share one memory; the salt keeps indexes apart.
-        self._salt = f"{uuid.uuid4().hex}-"
+        salt = f"{uuid.uuid4().hex}-"
+        self._memory = Collections(_in_memory, self.embeddings, salt=salt)
 
     # --- documents that users add ----------------------------------------------------
 
@@ -139,10 +141,8 @@ class Index:
         """Drop all patients' notes from memory and let go of Chroma; the next use opens it anew."""
         for scope in list(self._held):
             self._forget(scope)
-        for opened in ("_kept", "_memory"):
-            if opened in self.__dict__:
-                self.__dict__.pop(opened).close()
-        self.__dict__.pop("_reference", None)
+        self._memory.close()
+        self._kept.close()
 
     def _entries(self, scope: Scope) -> list[Entry]:
         with self._using(scope) as collections:
@@ -175,33 +175,30 @@ class Index:
                 del self._held[scope]
                 self._memory.drop(scope)
 
-    # --- Chroma ----------------------------------------------------------------------
-
     @cached_property
     def _reference(self) -> Collections:
         """The kept collections, once the shipped one is what the folder holds today."""
         self._kept.hold(REFERENCE, self._shipped_documents())
         return self._kept
 
-    # Two threads may both open a client at first; the second is as good as the first.
-    @cached_property
-    def _kept(self) -> Collections:
-        if url := self._settings.chroma_url:
-            return Collections(_server(url), self.embeddings)
-        import chromadb
 
-        folder = self._settings.home / "chroma"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-        client = chromadb.PersistentClient(str(folder), _chroma_settings())
-        return Collections(client, self.embeddings, folder)
+def _kept(settings: Settings, embeddings: LocalEmbeddings) -> Collections:
+    if url := settings.chroma_url:
+        return Collections(lambda: _server(url), embeddings)
+    folder = settings.home / "chroma"
+    return Collections(lambda: _embedded(folder), embeddings, folder)
 
-    @cached_property
-    def _memory(self) -> Collections:
-        import chromadb
 
-        client = chromadb.EphemeralClient(_chroma_settings())
-        return Collections(client, self.embeddings, salt=self._salt)
+def _embedded(folder: Path) -> Any:
+    import chromadb
+
+    return chromadb.PersistentClient(str(folder), _chroma_settings())
+
+
+def _in_memory() -> Any:
+    import chromadb
+
+    return chromadb.EphemeralClient(_chroma_settings())
 
 
 def _server(url: str) -> Any:

@@ -1,5 +1,7 @@
 """What embedded Chroma leaves on disk, and what happens when a server is gone."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,22 @@ from serving.retrieval import index as index_module
 from serving.retrieval.documents import read_document
 from serving.retrieval.embedding import LocalEmbeddings
 from serving.retrieval.index import Index, IndexUnavailable
-from serving.retrieval.scopes import REFERENCE, notes_of
+from serving.retrieval.scopes import REFERENCE, documents_of, notes_of
 from serving.settings import Settings
+
+BESIDE = """
+import sys
+from pathlib import Path
+from serving.retrieval.documents import read_document
+from serving.retrieval.index import Index
+from serving.retrieval.scopes import documents_of
+from serving.settings import Settings
+
+index = Index(Settings(home=Path(sys.argv[1])))
+print([passage.text for passage in index.search([documents_of(1)], "key")])
+index.add_document(1, read_document("b", b"Key 2 opens door 2."))
+index.close()
+"""
 
 
 def _holding(folder: Path, words: bytes) -> list[str]:
@@ -54,6 +70,26 @@ def test_documents_outlive_the_process_and_their_folder_is_private(
     assert [entry.title for entry in again.documents(1)] == ["a.txt"]
 
 
+def test_two_processes_with_one_home_lose_nothing(index: Index, home: Path) -> None:
+    def add(number: int) -> None:
+        index.add_document(1, read_document("a", b"Key %d opens door %d." % (number, number)))
+
+    add(1)
+    other = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BESIDE, str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert other.returncode == 0, other.stderr
+    assert "Key 1 opens door 1." in other.stdout
+    assert len(index.search([documents_of(1)], "key", k=9)) == 2
+    add(3)
+    index.close()
+    found = index.search([documents_of(1)], "key", k=9)
+    assert sorted(p.text for p in found) == [f"Key {n} opens door {n}." for n in (1, 2, 3)]
+
+
 def test_patients_notes_never_reach_the_disk(index: Index, home: Path) -> None:
     index.reference()  # opens the files
     stay = Admission("S", notes=(Note("n", "Nursing", "", "The axolotl bit the patient."),))
@@ -65,7 +101,8 @@ def test_an_interrupted_document_is_completed(index: Index, tmp_path: Path) -> N
     text = "# Long\n" + "One sentence about sodium follows another. " * 60
     (tmp_path / "long.md").write_text(text)
     [entry] = index.reference()
-    index._kept._store(REFERENCE).delete(where={"start": {"$gt": 1000}})
+    with index._kept._at(REFERENCE, writes=True) as store:
+        store.delete(where={"start": {"$gt": 1000}})
     later = Index(index._settings, index.embeddings, tmp_path)
     assert later.text(REFERENCE, entry.id).strip() == text.strip()
 
