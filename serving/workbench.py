@@ -85,6 +85,7 @@ class Workbench:
         await self.drafting.close()
         await self.engine.stop()
         await self.client.close()
+        await asyncio.to_thread(self.index.close)
         await asyncio.to_thread(self.store.close)
 
     def require_engine(self) -> None:

@@ -32,7 +32,7 @@ def answer(done: AskAnswer, turn: str) -> Markup:
     body = _refusal(done) if done.refused else _answer(done, turn)
     remarks = joined(Markup("<li>{}</li>").format(r) for r in done.remarks)
     notes = Markup('<ul class="remarks">{}</ul>').format(remarks) if remarks else EMPTY
-    return body + notes + _passages(done, turn)
+    return body + notes + _nearest(done, turn) + _passages(done, turn)
 
 
 def _refusal(done: AskAnswer) -> Markup:
@@ -78,10 +78,28 @@ def _link(number: int, turn: str) -> Markup:
     ).format(ident, ident, number, number)
 
 
+def _nearest(done: AskAnswer, turn: str) -> Markup:
+    """Return the sentences of the sources closest to the question, where no sentence is backed."""
+    if not done.nearest or any(sentence.supported for sentence in done.sentences):
+        return EMPTY
+    items = joined(
+        Markup("<li>“{}” {}</li>").format(
+            done.passages[q.passage - 1].text[q.start : q.end], _link(q.passage, turn)
+        )
+        for q in done.nearest
+    )
+    return Markup(
+        '<div class="nearest"><b>Nearest places in the sources</b><ul>{}</ul></div>'
+    ).format(items)
+
+
 def _passages(done: AskAnswer, turn: str) -> Markup:
     quotes: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for sentence in done.sentences:
         if quote := sentence.support.quote:
+            quotes[quote.passage].append((quote.start, quote.end))
+    if not quotes:
+        for quote in done.nearest:
             quotes[quote.passage].append((quote.start, quote.end))
     items = joined(
         _passage(p, number, f"passage-{turn}-{number}", quotes[number])

@@ -64,8 +64,20 @@ class SentenceOut(BaseModel):
     supported: bool
 
 
+class QuoteOut(BaseModel):
+    """A place in a passage: passages[passage - 1].text[start:end]."""
+
+    passage: int
+    start: int
+    end: int
+    text: str
+
+
 class AskOut(BaseModel):
-    """The answer. refused: the sources do not answer, and `reason` says how that was seen."""
+    """The answer. refused: the sources do not answer, and `reason` says how that was seen.
+
+    nearest: the sentences of the passages closest to the question, found without the model.
+    """
 
     notice: str = NOTICE
     text: str
@@ -74,6 +86,7 @@ class AskOut(BaseModel):
     remarks: list[str]
     sentences: list[SentenceOut]
     passages: list[PassageOut]
+    nearest: list[QuoteOut]
     output_id: str | None
 
 
@@ -151,6 +164,15 @@ def _answer(answer: AskAnswer) -> AskOut:
             for s in answer.sentences
         ],
         passages=_passages(answer.passages),
+        nearest=[
+            QuoteOut(
+                passage=q.passage,
+                start=q.start,
+                end=q.end,
+                text=answer.passages[q.passage - 1].text[q.start : q.end],
+            )
+            for q in answer.nearest
+        ],
         output_id=answer.output_id,
     )
 

@@ -38,6 +38,11 @@ def render(answer: AskAnswer) -> str:
     else:
         lines = [" ".join(_sentence(answer.text, one) for one in answer.sentences)]
     lines += [f"Note: {remark}" for remark in answer.remarks]
+    if answer.nearest and not any(one.supported for one in answer.sentences):
+        lines.append("\nNearest places in the sources")
+        for quote in answer.nearest:
+            text = answer.passages[quote.passage - 1].text[quote.start : quote.end]
+            lines.append(f"- {' '.join(text.split())} [{quote.passage}]")
     if answer.passages:
         lines.append("\nSources")
     for number, passage in enumerate(answer.passages, start=1):

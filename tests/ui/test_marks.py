@@ -1,6 +1,7 @@
 """Whatever comes from notes or models is text on the page, whoever wrote it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -131,6 +132,22 @@ def test_citations_open_their_passages() -> None:
     assert "<mark>Weigh</mark> yourself daily" in html
     assert "passage-abc-7" not in html  # there is no such passage to open
     assert html.count("no source found") == 1
+
+
+def test_where_nothing_is_backed_the_nearest_places_are_quoted() -> None:
+    done = AskAnswer(
+        "The sources do not answer this.",
+        passages=(passage("Salt is bad. <b>Weigh</b> yourself daily."),),
+        refused=True,
+        nearest=(Quote(1, 13, 41),),
+    )
+    html = str(ask_marks.answer(done, "abc"))
+    assert "Nearest places in the sources" in html
+    assert "“&lt;b&gt;Weigh&lt;/b&gt; yourself daily.” <a" in html
+    assert "<mark>&lt;b&gt;Weigh" in html
+    backed = Sentence(0, 4, (), Support(0, 4, "Salt", (1,), 1.0, Quote(1, 0, 4)))
+    answered = replace(done, sentences=(backed,), refused=False)
+    assert "Nearest places" not in str(ask_marks.answer(answered, "abc"))
 
 
 def test_a_section_tells_its_place_in_line() -> None:
