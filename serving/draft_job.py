@@ -50,7 +50,8 @@ class SectionEvent:
 class DraftJob:
     """A draft being written.
 
-    version: the newest version in the store (0 before any); saved: its sections.
+    version: the newest version in the store (0 before any); saved: its sections. note_ids: the
+    notes that it is drawn from, None for all of the admission.
     """
 
     id: int
@@ -59,6 +60,7 @@ class DraftJob:
     admission: Admission
     plan: Plan
     sections: dict[str, SectionState]
+    note_ids: list[str] | None = None
     version: int = 0
     saved: dict[str, SectionText] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)

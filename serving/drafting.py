@@ -19,6 +19,9 @@ from tasks.discharge import SECTIONS, DischargeExample, DischargeTask, Section
 ALIAS = "discharge"
 TASK = DischargeTask()
 BY_ID = {section.id: section for section in SECTIONS}
+# Of a draft from the store: its notes are counted when something is written again, so that it
+# can be read and edited while the engine is away.
+NOT_PLANNED = Plan((), (), 0)
 _HINT_ROOM = 256  # tokens kept free for the wish that a redo may bring
 _HINT_LIMIT = 500  # characters
 
@@ -100,6 +103,7 @@ class Drafting:
             admission_id=admission_id,
             admission=admission,
             plan=chosen,
+            note_ids=used,
             sections={section: SectionState() for section in wanted},
         )
         self._jobs[job.id] = job
@@ -137,6 +141,8 @@ class Drafting:
         _check_sections([section])
         if len(hint) > _HINT_LIMIT:
             raise BadInput(f"A hint has at most {_HINT_LIMIT} characters.")
+        if job.plan is NOT_PLANNED:
+            job.plan = await self.plan(job.admission, job.note_ids)
         await self.stop(job, section)
         job.sections[section] = SectionState()
         self._write_all(job, [section], hint)
@@ -271,7 +277,8 @@ class Drafting:
             account_id=account_id,
             admission_id=draft.admission_id,
             admission=admission,
-            plan=await self.plan(admission, draft.note_ids),
+            plan=NOT_PLANNED,
+            note_ids=draft.note_ids,
             sections={
                 name: SectionState(
                     status="done" if name in saved else "stopped",

@@ -59,12 +59,15 @@ class AskTab:
                 self._live = html("", elem_id="live-turn")
                 self._rating = rating_widget(elem_id="rate-answer")
                 self._problem = html("", elem_id="ask-problem")
-                self._question = gr.Textbox(
-                    label="Question", lines=2, max_lines=6, elem_id="question", autoscroll=False
-                )
-                with gr.Row():
-                    self._ask = gr.Button("Ask", variant="primary", elem_id="ask")
-                    self._stop = gr.Button("Stop", interactive=False, elem_id="ask-stop", scale=0)
+                with gr.Column(elem_classes="ask-box"):
+                    self._question = gr.Textbox(
+                        label="Question", lines=2, max_lines=6, elem_id="question", autoscroll=False
+                    )
+                    with gr.Row():
+                        self._ask = gr.Button("Ask", variant="primary", elem_id="ask")
+                        self._stop = gr.Button(
+                            "Stop", interactive=False, elem_id="ask-stop", scale=0
+                        )
         self._wire()
 
     def wire_page(self, tab: gr.Tab) -> None:

@@ -168,7 +168,8 @@ class SectionPanel:
             return await self._save(await self.job(draft, request), {card: text}, request)
 
         async def rate(draft: Any, text: str, request: gr.Request, event: gr.EventData) -> Updates:
-            output_id = (await self.job(draft, request)).sections[name].output_id
+            state = (await self.job(draft, request)).sections.get(name)
+            output_id = state.output_id if state else None
             person = await account(request, self._bench, "clinician", "annotator")
             edited = await self._edited(person, output_id, name, text)
             return {card.rating: await save_rating(self._bench, person, output_id, event, edited)}
@@ -210,7 +211,9 @@ class SectionPanel:
         job = await self.job(draft, request)
         typed: dict[Card, str] = {}
         for card, text in zip(self.cards, texts, strict=True):
-            state = job.sections[card.section.id]
+            state = job.sections.get(card.section.id)
+            if state is None:
+                continue
             updates = look(card, state)
             if not state.text.startswith(text or ""):
                 typed[card] = text

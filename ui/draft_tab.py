@@ -153,7 +153,9 @@ class DraftTab:
     async def _open(self, ident: str, request: gr.Request) -> Stream:
         """Show a draft and the admission it is of."""
         job = await self._sections.job({"draft": ident}, request)
-        used = [n.note.note_id for n in (*job.plan.used, *job.plan.left_out)]
+        used = job.note_ids
+        if used is None:
+            used = [note.note_id for note in job.admission.notes]
         yield await self.source.fill(job.admission_id, job.admission, used)
         async for updates in self._sections.follow(job, page_id(request), afresh=True):
             yield updates

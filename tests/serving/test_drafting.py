@@ -7,7 +7,7 @@ import pytest
 
 from serving.draft_job import DraftJob
 from serving.drafting import Drafting
-from serving.errors import BadInput, Conflict, NotFound, TooLong
+from serving.errors import BadInput, Conflict, EngineUnavailable, NotFound, TooLong
 from serving.notes import Admission, Note
 from serving.registry import Registry
 from serving.settings import Settings
@@ -167,12 +167,35 @@ async def test_two_processes_on_one_draft_keep_both_changes(house: House) -> Non
 async def test_a_draft_comes_back_after_a_restart(house: House) -> None:
     job = await house.drafting.start(house.me, _admission(), note_ids=["n0", "n2"])
     await _finish(job)
-    again = await house.restarted().job(house.me, job.id)
+    restarted = house.restarted()
+    again = await restarted.job(house.me, job.id)
     assert {k: s.text for k, s in again.sections.items()} == {
         k: s.text for k, s in job.sections.items()
     }
-    assert [n.note.note_id for n in again.plan.used] == ["n0", "n2"]
+    assert again.note_ids == ["n0", "n2"]
     assert len(again.admission.notes) == 3
+    await restarted.redo(again, "history")  # only now are its notes counted
+    await _finish(again)
+    assert [n.note.note_id for n in again.plan.used] == ["n0", "n2"]
+
+
+async def test_a_stored_draft_is_edited_while_the_engine_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await house.drafting.start(house.me, _admission())
+    await _finish(job)
+    restarted = house.restarted()
+
+    async def away(*_: object) -> None:
+        raise EngineUnavailable("The engine is away.")
+
+    monkeypatch.setattr(restarted, "plan", away)
+    again = await restarted.job(house.me, job.id)
+    await restarted.edit(again, "history", "typed meanwhile")
+    before = {name: state.text for name, state in again.sections.items()}
+    with pytest.raises(EngineUnavailable):
+        await restarted.redo(again, "history")
+    assert {name: state.text for name, state in again.sections.items()} == before
 
 
 async def test_nobody_reaches_another_ones_draft(house: House) -> None:

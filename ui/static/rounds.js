@@ -55,7 +55,7 @@ document.addEventListener("click", (event) => {
 });
 
 // A double click starts one piece of work, not two. (The button rests as soon as the server says.)
-const AGAIN_MS = 1500;
+const AGAIN_MS = 600;
 let last = { button: null, at: 0 };
 document.addEventListener(
   "click",
