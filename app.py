@@ -29,7 +29,7 @@ def run(
     from serving.settings import settings
 
     offline.apply()
-    with plain_errors():
+    with plain_errors(interrupted="stopped."):
         changes: dict[str, object] = {"model": model} if model else {}
         changes |= {"port": port} if port else {}
         chosen = settings().model_copy(update=changes)

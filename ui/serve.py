@@ -64,7 +64,7 @@ async def _serve(bench: Workbench, say: Say) -> None:
 
 async def _tell(bench: Workbench, server: uvicorn.Server, say: Say) -> None:
     """Print the sign-in link once the page answers, then how the engine is doing."""
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)
     base_url = page_url(bench.settings)
     link = await asyncio.to_thread(signin_link, bench.store, base_url)
@@ -76,3 +76,4 @@ async def _tell(bench: Workbench, server: uvicorn.Server, say: Say) -> None:
         say(f"The engine did not start: {error}")
     else:
         say(f"The engine is ready: {bench.model_name}.")
+        await asyncio.to_thread(bench.index.warm)  # the first question need not wait for it

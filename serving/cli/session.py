@@ -21,7 +21,7 @@ def say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
+def plain_errors(interrupted: str = "Interrupted.") -> Iterator[None]:
     """End the command with the error's own words and exit code 1 (130 when interrupted)."""
     from pydantic import ValidationError
 
@@ -38,7 +38,7 @@ def plain_errors() -> Iterator[None]:
             say(f"rounds: {name}: {problem['msg']}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        say("rounds: interrupted; run the same command again to go on where it stopped.")
+        say(f"rounds: {interrupted}")
         raise typer.Exit(130) from None
 
 
@@ -49,7 +49,7 @@ def run(job: Callable[["Workbench"], Coroutine[Any, Any, None]]) -> None:
         async with workbench() as ready:
             await job(ready)
 
-    with plain_errors():
+    with plain_errors("interrupted; run the same command again to go on where it stopped."):
         asyncio.run(whole())
 
 
