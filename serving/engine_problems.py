@@ -44,13 +44,13 @@ PATTERNS: dict[str, tuple[re.Pattern[str], str]] = {
         "vLLM does not know this model's architecture. Choose another model (ROUNDS_MODEL).",
     ),
     "remote-code": (
-        re.compile(r"trust[_-]remote[_-]code"),
+        re.compile(r"trust[_-]remote[_-]code`?\s*=\s*True|contains custom code"),
         "This model wants to run its own code, which is not allowed here. Choose another model.",
     ),
     "files": (
         re.compile(
             r"Cannot find any model weights|does not appear to have a file named|"
-            r"No such file or directory|not a valid model|Can't load the configuration|"
+            r"No such file or directory: \S*\.(json|safetensors|model)\b|not a valid model|Can't load the configuration|"
             r"SafetensorError|HeaderTooLarge|InvalidHeader|is not a local folder"
         ),
         "Files of the model are missing or damaged. `rounds doctor` says which; copy the model "

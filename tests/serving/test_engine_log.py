@@ -122,3 +122,19 @@ def test_the_log_is_rotated_and_private(tmp_path: Path) -> None:
     assert all(stat.S_IMODE(p.stat().st_mode) == 0o600 for p in path.parent.iterdir())
     assert log_tail(path, 5) == "100%\n"
     assert log_tail(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FileNotFoundError: [Errno 2] No such file or directory: 'lscpu'",
+        "ERROR 11-20 [dump_input.py:72] with config: trust_remote_code=False, dtype=torch.bfloat16",
+    ],
+)
+def test_what_only_sounds_like_a_bad_model_is_not_taken_for_one(line: str) -> None:
+    said = diagnose(line)
+    assert "own code" not in said and "Files of the model" not in said
+
+
+def test_a_missing_model_file_is() -> None:
+    assert "Files of the model" in diagnose("[Errno 2] No such file or directory: '/m/config.json'")
