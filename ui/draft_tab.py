@@ -9,7 +9,8 @@ from serving import intake, uploads
 from serving.errors import NotFound
 from serving.intake import demo
 from ui import draft_marks
-from ui.draft_sections import SectionPanel, Stream
+from ui.draft_actions import SectionActions
+from ui.draft_sheet import Sheet, Stream
 from ui.draft_source import SourcePanel
 from ui.events import QUIET
 from ui.guard import Updates, guarded, guarded_stream
@@ -38,7 +39,8 @@ class DraftTab:
                 self.source = SourcePanel(workbench)
                 self._start = gr.Button("Draft", variant="primary", elem_id="start-draft")
             with gr.Column(scale=1, elem_classes="right"):
-                self._sections = SectionPanel(workbench, self._start)
+                self._sections = Sheet(workbench, self._start)
+                SectionActions(workbench, self._sections)
         self._wire()
 
     def wire_page(self, page: gr.Blocks, tab: gr.Tab) -> None:

@@ -1,5 +1,6 @@
 """What happens when an action on the page fails: said plainly, near the action, once."""
 
+import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,9 @@ Updates = dict[Any, Any]
 Handler = Callable[..., Awaitable[Updates]]
 Stream = Callable[..., AsyncIterator[Updates]]
 
+# Gradio's page applies the changes from one update to the next in place; two that arrive in one
+# go spoil each other (ui/static/keeper.js keeps them apart, too, once it runs).
+PAUSE_S = 0.05
 _log = log.get(__name__)
 
 
@@ -51,10 +55,11 @@ def guarded_stream(
             try:
                 yield {place: ""}
                 async for updates in handler(*args):
+                    await asyncio.sleep(PAUSE_S)
                     yield updates
             except Exception as error:
                 said = tell(error)
-            # Gradio sends the last one twice, so it must not be one that fills a text box.
+            await asyncio.sleep(PAUSE_S)
             yield {place: said, **(at_end() if at_end else {})}
 
         return run

@@ -224,3 +224,25 @@ def test_drafting_without_notes_says_what_to_do(page: Page) -> None:
     page.click("#start-draft")
     expect(page.locator("#draft-problem .problem")).to_contain_text("Tick at least one note")
     expect(page.locator("#start-draft")).to_be_enabled()
+
+
+def test_two_windows_do_not_undo_each_other(page: Page, app: App) -> None:
+    """Leaving a box in which nothing was typed must not bring an older text back."""
+    choose_demo(page)
+    start_draft(page)
+    page.click("#stop-all")
+    wait_written(page)
+    page.fill("#text-history textarea", "first")
+    page.click("#save-edits")
+    expect(page.locator("#saved")).to_contain_text("saved")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#text-history textarea")).to_have_value("first")
+    other.fill("#text-history textarea", "second, in the other window")
+    other.click("#save-edits")
+    expect(other.locator("#saved")).to_contain_text("saved")
+    page.focus("#text-history textarea")
+    page.focus("#text-medications textarea")
+    page.wait_for_timeout(1500)
+    page.reload()
+    expect(page.locator("#text-history textarea")).to_have_value("second, in the other window")

@@ -62,16 +62,70 @@ function farewell() {
     .join("");
 }
 
-function noteEnds(text) {
-  for (const line of text.split("\n")) {
-    if (line.startsWith("data:") && line.includes('"process_completed"')) {
-      const found = /"event_id":\s*"([^"]+)"/.exec(line);
-      if (found) pending.delete(found[1]);
+// Gradio sends changes of the last update and applies them in place: two that come in one go
+// spoil each other. So each message is let through only when the one before is on the page.
+const settle = () =>
+  new Promise((resolve) => {
+    if (document.hidden) window.setTimeout(resolve, 0);
+    else window.requestAnimationFrame(() => window.setTimeout(resolve, 0));
+  });
+
+// The stream of answers, message by message; its breaking off is turned into an orderly end.
+class Mended {
+  constructor(body, signal) {
+    this.reader = body.getReader();
+    this.signal = signal;
+    this.decoder = new TextDecoder();
+    this.encoder = new TextEncoder();
+    this.rest = "";
+    this.backlog = [];
+    this.closed = false; // the server said so: what is still pending is for the next stream
+    this.broken = false;
+  }
+
+  // Read until there is a whole message; false when there will be none.
+  async fill() {
+    while (!this.backlog.length) {
+      let read;
+      try {
+        read = await this.reader.read();
+      } catch {
+        this.broken = !this.signal?.aborted;
+        return false;
+      }
+      if (read.done) {
+        this.broken = !this.closed && pending.size > 0;
+        return false;
+      }
+      const messages = (this.rest + this.decoder.decode(read.value, { stream: true })).split("\n\n");
+      this.rest = messages.pop();
+      this.backlog.push(...messages);
     }
+    return true;
+  }
+
+  async pull(out) {
+    if (await this.fill()) {
+      const message = this.backlog.shift();
+      this.closed ||= message.includes('"msg":"close_stream"');
+      if (message.includes('"msg":"process_completed"')) {
+        pending.delete(/"event_id":"([^"]+)"/.exec(message)?.[1]);
+      }
+      out.enqueue(this.encoder.encode(`${message}\n\n`));
+      return settle();
+    }
+    if (this.broken) {
+      out.enqueue(this.encoder.encode(farewell()));
+      waitForServer();
+    }
+    return out.close();
+  }
+
+  cancel(reason) {
+    return this.reader.cancel(reason);
   }
 }
 
-// The stream of answers: passed on as it is; its breaking off is turned into an orderly end.
 async function stream(request) {
   const headers = { "content-type": "text/event-stream" };
   let response;
@@ -84,35 +138,7 @@ async function stream(request) {
     waitForServer();
     return new Response(farewell(), { headers });
   }
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  const encoder = new TextEncoder();
-  let rest = "";
-  let closed = false; // the server said so: what is still pending is for the next stream
-  const body = new ReadableStream({
-    async pull(out) {
-      try {
-        const { done, value } = await reader.read();
-        if (value) {
-          const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
-          rest = lines.pop();
-          noteEnds(lines.join("\n"));
-          closed ||= lines.some((line) => line.includes('"close_stream"'));
-          out.enqueue(value);
-        }
-        if (done && (closed || !pending.size)) return out.close();
-        if (!done) return undefined;
-      } catch {
-        if (request.signal?.aborted) return out.close();
-      }
-      // The blank line ends a message that may have been cut in the middle.
-      out.enqueue(encoder.encode(`\n\n${farewell()}`));
-      waitForServer();
-      return out.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-  return new Response(body, { headers });
+  return new Response(new ReadableStream(new Mended(response.body, request.signal)), { headers });
 }
 
 window.fetch = (input, init) => {
