@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.asking import Asking
 from serving.client import EngineClient
-from serving.drafting import Drafting
-from serving.engine import Engine
-from serving.engine_external import ExternalEngine, connect_external
-from serving.engine_file import running_engine
-from serving.engine_handle import EngineHandle
+from serving.client.gate import Gate
+from serving.engine.address import running_engine
+from serving.engine.external import ExternalEngine, connect_external
+from serving.engine.handle import EngineHandle
+from serving.engine.supervisor import Engine
 from serving.errors import EngineUnavailable
-from serving.model_files import ModelFiles, ensure_model
-from serving.queue import Gate
-from serving.registry import Registry
+from serving.jobs.asking import Asking
+from serving.jobs.drafting import Drafting
+from serving.jobs.tagging import Tagging
+from serving.models.files import ModelFiles, ensure_model
+from serving.models.registry import Registry
 from serving.retrieval.index import Index
 from serving.settings import DEFAULT_MODEL, Settings
 from serving.store import Store
-from serving.tagging import Tagging
 from tasks.presets import Preset, from_model_folder, guess, preset
 from tasks.template import Template
 

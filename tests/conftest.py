@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from serving import offline
-from serving.model_files import ModelFiles, ensure_model
+from serving.models.files import ModelFiles, ensure_model
 from serving.settings import Settings
 
 pytest_plugins = ["tests.netguard"]  # any connection beyond loopback fails the run
@@ -62,7 +62,7 @@ def engine_server(
     if url := os.environ.get("ROUNDS_TEST_VLLM_URL"):
         yield EngineServer(url, os.environ.get("ROUNDS_TEST_VLLM_KEY", ""), default_model)
         return
-    from serving.engine import Engine
+    from serving.engine.supervisor import Engine
 
     settings = Settings(
         home=tmp_path_factory.mktemp("engine"), models_dir=models_dir, kv_cache_gib=1

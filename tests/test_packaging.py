@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from serving.engine_command import command
-from serving.model_files import ModelFiles
+from serving.engine.command import command
+from serving.models.files import ModelFiles
 from serving.settings import DEFAULT_MODEL, Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
-from serving.ask_events import AskAnswer, Sentence
+from serving.jobs.ask_events import AskAnswer, Sentence
 from serving.retrieval.collections import Entry, Passage
 from ui.marks import EMPTY, joined
 

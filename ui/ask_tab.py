@@ -9,7 +9,7 @@ from uuid import uuid4
 import gradio as gr
 from markupsafe import Markup
 
-from serving.ask_events import AskAnswer, Delta, Final, Place
+from serving.jobs.ask_events import AskAnswer, Delta, Final, Place
 from ui import ask_marks
 from ui.ask_documents import DocumentsPanel
 from ui.events import QUIET

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from serving.draft_job import AT_REST, DraftJob, SectionState
 from serving.errors import Conflict
+from serving.jobs.draft_job import AT_REST, DraftJob, SectionState
 from serving.store.records import Account
 from tasks.discharge import DischargeExample, DischargeTask
 from ui import draft_marks

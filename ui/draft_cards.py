@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from serving.draft_job import AT_REST, SectionState
+from serving.jobs.draft_job import AT_REST, SectionState
 from tasks.discharge import Section
 from ui import draft_marks
 from ui.rate import rating_widget

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from serving.draft_job import SectionState
 from serving.intake import AdmissionSummary, Intake
+from serving.jobs.draft_job import SectionState
+from serving.jobs.planning import NoteTokens, Plan
 from serving.notes import Admission, Note
-from serving.planning import NoteTokens, Plan
 from serving.store.records import RecentDraft
 from ui.marks import EMPTY, aside, day_time, joined, long_time, warnings
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from serving.draft_job import AT_REST, DraftJob
 from serving.errors import BadInput
+from serving.jobs.draft_job import AT_REST, DraftJob
 from tasks.discharge import SECTIONS
 from ui import draft_marks
 from ui.draft_cards import Card, lay_card, look

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from serving.errors import BadInput, EngineUnavailable, NotFound, RoundsError
 from serving.intake import demo, is_discharge_summary
+from serving.jobs.planning import NoteTokens
 from serving.notes import Admission
-from serving.planning import NoteTokens
 from serving.store.records import Account
 from ui import draft_marks
 from ui.events import QUIET

@@ -6,7 +6,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from serving.errors import EngineUnavailable
-from serving.registry import ModelStatus
+from serving.models.registry import ModelStatus
 from tasks.catalog import all_tasks
 from ui.events import QUIET
 from ui.guard import Updates, guarded

@@ -7,7 +7,7 @@ import uvicorn
 
 from serving.accounts.binding import page_url
 from serving.accounts.sign_in import signin_link
-from serving.engine_command import free_port, port_is_free
+from serving.engine.command import free_port, port_is_free
 from serving.errors import EngineUnavailable, RoundsError
 from serving.settings import Settings
 from serving.workbench import Workbench

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from serving.tagging import TagResult
+from serving.jobs.tagging import TagResult
 from tasks.base import Span
 from ui.marks import EMPTY, joined, table
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from serving.jobs.tagging import TagResult
 from serving.store.records import Account
-from serving.tagging import TagResult
 from tasks.catalog import all_tasks
 from tasks.ner import NerTask
 from tasks.relation import RelationTask

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from serving.api.people import Clinician, ReadyBench
 from serving.api.schemas import ERRORS, AdmissionIn
 from serving.api.streams import Events, event_stream, wants_json, while_connected
-from serving.ask_events import AskAnswer, AskEvent, Delta, Final, Passages, Place
 from serving.errors import EngineUnavailable
+from serving.jobs.ask_events import AskAnswer, AskEvent, Delta, Final, Passages, Place
 from serving.notice import NOTICE
 from serving.retrieval.collections import Passage
 

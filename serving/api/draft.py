@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from serving.api.people import Clinician, ReadyBench
 from serving.api.schemas import ERRORS, DraftIn, DraftOut, SectionOut
 from serving.api.streams import Events, event_stream, wants_json, while_connected
-from serving.draft_job import DraftJob
+from serving.jobs.draft_job import DraftJob
 from serving.workbench import Workbench
 
 router = APIRouter(prefix="/api", tags=["draft"])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.ask_events import AskAnswer, Final, Passages, Sentence
 from serving.cli.session import say
+from serving.jobs.ask_events import AskAnswer, Final, Passages, Sentence
 from serving.notice import MODEST, NOTICE
 from serving.retrieval.documents import read_document
 

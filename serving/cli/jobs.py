@@ -11,10 +11,10 @@ import typer
 from serving.cli.session import local_account, plain_errors, run, say
 
 if TYPE_CHECKING:
-    from serving.batch import BatchReport
     from serving.intake.jsonl import TagInput
+    from serving.jobs.batch import BatchReport
+    from serving.jobs.tagging import Tagging
     from serving.notes import Admission
-    from serving.tagging import Tagging
     from serving.workbench import Workbench
 
 jobs = typer.Typer()
@@ -39,7 +39,7 @@ def draft(source: Source, out: Out, admissions_at_once: InFlight = 2) -> None:
         say(warning)
 
     async def job(built: "Workbench") -> None:
-        from serving.batch import run_batch
+        from serving.jobs.batch import run_batch
 
         account = local_account(built)
 
@@ -72,8 +72,8 @@ def tag(
         items = {line.id: line for line in read_tag_inputs(lines)}
 
     async def job(built: "Workbench") -> None:
-        from serving.batch import run_batch
-        from serving.tagging import Tagging
+        from serving.jobs.batch import run_batch
+        from serving.jobs.tagging import Tagging
 
         tagging = Tagging(built.client, built.registry, store=None)
 
@@ -105,8 +105,8 @@ def ask(
 
 
 async def _draft_line(built: "Workbench", account: int, admission: "Admission") -> dict[str, Any]:
-    from serving.drafting import ALIAS
     from serving.errors import EngineUnavailable, RoundsError
+    from serving.jobs.drafting import ALIAS
     from serving.notice import NOTICE
 
     writing = await built.drafting.start(account, admission)

@@ -36,7 +36,7 @@ class FileFormat(StrEnum):
 @keep.command()
 def doctor() -> None:
     """Say what is installed, what is here, and what is wrong with it."""
-    from serving.doctor import render, report
+    from serving.doctor.report import render, report
     from serving.settings import settings
 
     with plain_errors():
@@ -49,7 +49,7 @@ def doctor() -> None:
 @keep.command()
 def fetch() -> None:
     """Get the model that ROUNDS_MODEL names (or the default one) and keep it on this disk."""
-    from serving.model_files import ensure_model
+    from serving.models.files import ensure_model
     from serving.settings import settings
 
     with plain_errors():

@@ -227,6 +227,6 @@ def _chroma_settings() -> Any:
 
 
 def _model_folder(settings: Settings) -> Path:
-    from serving.model_files import embedding_model_path
+    from serving.models.files import embedding_model_path
 
     return embedding_model_path(settings)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import EngineServer
 from tests.e2e.conftest import ROOT, VIEW, App, watch
 from tests.e2e.steps import choose_demo, open_tab, start_draft, status
-from tests.serving.adapters import make_adapter
+from tests.serving.models.adapters import make_adapter
 
 pytestmark = pytest.mark.browser
 

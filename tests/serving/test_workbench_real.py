@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.draft_job import DraftJob
+from serving.engine.leash import descendants
 from serving.intake import demo
-from serving.leash import descendants
+from serving.jobs.draft_job import DraftJob
 from serving.settings import Settings
 from serving.workbench import Workbench
-from tests.serving.adapters import make_adapter
-from tests.serving.test_engine_real import READY_WITHIN_S, one
+from tests.serving.engine.test_engine_real import READY_WITHIN_S, one
+from tests.serving.models.adapters import make_adapter
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 SECTIONS = ["diagnoses", "hospital_course", "follow_up"]

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from serving.ask_events import AskAnswer, Sentence
-from serving.draft_job import SectionState
 from serving.evidence import Quote, Support
+from serving.jobs.ask_events import AskAnswer, Sentence
+from serving.jobs.draft_job import SectionState
+from serving.jobs.planning import NoteTokens, Plan
+from serving.jobs.tagging import TagResult
 from serving.notes import Admission, Note
-from serving.planning import NoteTokens, Plan
 from serving.retrieval.collections import Entry, Passage
 from serving.retrieval.scopes import REFERENCE
-from serving.tagging import TagResult
 from tasks.base import Relation, Span
 from ui import ask_marks, draft_marks, marks, tag_marks
 

@@ -16,20 +16,20 @@ from fastapi import FastAPI
 
 from serving.accounts.sign_in import create_token, local_account, sign_in, signin_link
 from serving.api.app import new_app
-from serving.ask_events import AskAnswer, AskEvent, Delta, Final, Passages, Place, Sentence
-from serving.draft_job import DraftJob, SectionState
+from serving.client.gate import Gate
 from serving.errors import BadInput
 from serving.evidence import Support
+from serving.jobs.ask_events import AskAnswer, AskEvent, Delta, Final, Passages, Place, Sentence
+from serving.jobs.draft_job import DraftJob, SectionState
+from serving.jobs.planning import NoteTokens, Plan
+from serving.jobs.tagging import TagResult
+from serving.models.registry import ModelStatus, Served
 from serving.notes import Admission
-from serving.planning import NoteTokens, Plan
-from serving.queue import Gate
-from serving.registry import ModelStatus, Served
 from serving.retrieval.collections import Passage
 from serving.retrieval.scopes import REFERENCE
 from serving.settings import Settings
 from serving.store import Store
 from serving.store.records import Role
-from serving.tagging import TagResult
 from tasks.base import Span
 
 BASE = "http://127.0.0.1:7860"

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.model_files import embedding_model_path
+from serving.models.files import embedding_model_path
 from serving.offline import offline_env
 from serving.retrieval.embedding import LocalEmbeddings
 from serving.retrieval.index import Index

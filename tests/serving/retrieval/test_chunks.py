@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.model_files import embedding_model_path
+from serving.models.files import embedding_model_path
 from serving.retrieval.chunks import PASSAGE_PIECES, split
 from serving.retrieval.documents import read_document
 from serving.retrieval.embedding import LocalEmbeddings

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.asking import MIN_SCORE
+from serving.jobs.asking import MIN_SCORE
 from serving.retrieval.embedding import LocalEmbeddings
 from serving.retrieval.index import Index
 from serving.retrieval.measure import Asked, abstention, ask_all, mean_reciprocal_rank, recall

@@ -1,0 +1,1 @@
+"""What is installed, what is here, and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""The three jobs (drafting, tagging, asking) and what they share."""
