@@ -64,10 +64,11 @@ function farewell() {
 
 // Gradio sends changes of the last update and applies them in place: two that come in one go
 // spoil each other. So each message is let through only when the one before is on the page.
+const SETTLE_MS = 50; // a window behind others draws no frames
 const settle = () =>
   new Promise((resolve) => {
-    if (document.hidden) window.setTimeout(resolve, 0);
-    else window.requestAnimationFrame(() => window.setTimeout(resolve, 0));
+    window.requestAnimationFrame(() => window.setTimeout(resolve, 0));
+    window.setTimeout(resolve, SETTLE_MS);
   });
 
 // The stream of answers, message by message; its breaking off is turned into an orderly end.
