@@ -24,6 +24,7 @@ BY_ID = {section.id: section for section in SECTIONS}
 NOT_PLANNED = Plan((), (), 0)
 _HINT_ROOM = 256  # tokens kept free for the wish that a redo may bring
 _HINT_LIMIT = 500  # characters
+_KEPT_AT_REST = 100  # finished drafts in memory; older ones come back from the store
 
 
 def note_header(note: Note) -> str:
@@ -106,7 +107,7 @@ class Drafting:
             note_ids=used,
             sections={section: SectionState() for section in wanted},
         )
-        self._jobs[job.id] = job
+        self._keep(job)
         DRAFTS.inc()
         self._write_all(job, wanted)
         return job
@@ -115,8 +116,7 @@ class Drafting:
         """Return a draft, live or rebuilt from the store (after a restart, say)."""
         job = self._jobs.get(draft_id)
         if job is None:
-            job = await self._rebuild(account_id, draft_id)
-            job = self._jobs.setdefault(draft_id, job)
+            job = self._keep(await self._rebuild(account_id, draft_id))
         if job.account_id != account_id:
             raise NotFound("There is no such draft.")
         return job
@@ -163,6 +163,13 @@ class Drafting:
         await asyncio.gather(*(self.stop(job) for job in self._jobs.values()))
 
     # --- inside ------------------------------------------------------------------------
+
+    def _keep(self, job: DraftJob) -> DraftJob:
+        """Hold a draft in memory (the one that is there already, if any), and let old ones go."""
+        at_rest = [one.id for one in self._jobs.values() if one.at_rest]
+        for old in at_rest[: len(at_rest) - _KEPT_AT_REST]:
+            del self._jobs[old]
+        return self._jobs.setdefault(job.id, job)
 
     def _write_all(self, job: DraftJob, sections: Sequence[str], hint: str = "") -> None:
         """Start the sections, the first one ahead of the others.
@@ -234,6 +241,9 @@ class Drafting:
                 state.output_id = await record_output(self._store, job.account_id, made, stopped)
                 reason: Reason = "stopped" if stopped else "generated"
                 await self._save_version(job, section.id, reason)
+            elif section.id in job.saved:  # a redo that wrote nothing takes nothing away
+                state.text = job.saved[section.id].text
+                state.output_id = job.saved[section.id].output_id
         except RoundsError as error:
             outcome, state.error = "failed", f"Written, but not saved: {error}"
         finally:

@@ -236,3 +236,29 @@ async def test_a_note_that_gives_orders_stays_a_note(house: House) -> None:
     for prompt in house.client.asked:
         assert prompt.index(order) < prompt.index("=== END NOTES ===")
         assert not prompt.rstrip().endswith(order)
+
+
+async def test_a_redo_that_writes_nothing_takes_nothing_away(house: House) -> None:
+    job = await house.drafting.start(house.me, _admission(), sections=["history"])
+    await _finish(job)
+    old = job.sections["history"].text
+    house.client.break_after = 0
+    await house.drafting.redo(job, "history")
+    await _finish(job)
+    state = job.sections["history"]
+    assert (state.status, state.text) == ("failed", old)
+    assert state.error and state.output_id
+
+
+async def test_finished_drafts_leave_memory_and_come_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.jobs.drafting._KEPT_AT_REST", 2)
+    jobs = []
+    for _ in range(4):
+        jobs.append(await house.drafting.start(house.me, _admission(), sections=["history"]))
+        await _finish(jobs[-1])
+    assert jobs[0].id not in house.drafting._jobs and jobs[3].id in house.drafting._jobs
+    again = await house.drafting.job(house.me, jobs[0].id)
+    assert again is not jobs[0]
+    assert again.sections["history"].text == jobs[0].sections["history"].text
