@@ -179,4 +179,4 @@ class SectionActions:
 
 
 def _stamp(words: str) -> str:
-    return f"{words}, {datetime.now():%H:%M}"
+    return f"{words}, {datetime.now():%H:%M:%S}"

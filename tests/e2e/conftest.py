@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
 CHROMIUM = os.environ.get("ROUNDS_CHROMIUM", "/usr/bin/chromium")
 VIEW = {"width": 1280, "height": 720}
 START_S = 120.0
+expect.set_options(timeout=60_000)  # what happens is tested here, not how fast
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

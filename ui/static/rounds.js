@@ -11,23 +11,29 @@ document.addEventListener("input", (event) => {
   idle = window.setTimeout(() => document.querySelector("#save-edits")?.click(), IDLE_MS);
 });
 
-// An export holds what is on the page: what was typed is saved before the file is made.
-const SAVED_WITHIN_MS = 5000;
-async function saveFirst() {
-  const said = document.querySelector("#saved");
-  await new Promise((resolve) => {
-    const watcher = new MutationObserver(resolve);
+// An export holds what is on the page: what was typed is saved before the file is made. Where it
+// cannot be saved, the page says why, and no file with an older text is made.
+const SAVED_WITHIN_MS = 15000;
+function saveFirst() {
+  return new Promise((resolve) => {
+    // Not #saved itself, in which Gradio counts the seconds.
+    const said = document.querySelector("#saved .html-container");
+    const watcher = new MutationObserver(() => done(true));
+    const done = (saved) => {
+      watcher.disconnect();
+      resolve(saved);
+    };
     watcher.observe(said, { childList: true, characterData: true, subtree: true });
-    window.setTimeout(resolve, SAVED_WITHIN_MS);
+    window.setTimeout(() => done(false), SAVED_WITHIN_MS);
     document.querySelector("#save-edits").click();
   });
-  typed = false;
 }
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("#exports a");
   if (!link || !typed) return;
   event.preventDefault();
-  await saveFirst();
+  if (!(await saveFirst())) return;
+  typed = false;
   link.click();
 });
 
