@@ -22,6 +22,13 @@ hypothesis.settings.load_profile("rounds")
 READY_WITHIN_S = 300
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser last: Playwright keeps an event loop running in the main thread for the
+    rest of the run, beside which no asynchronous test can run.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of this test alone; settings read from the environment point to it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from serving.errors import Conflict
+from serving.errors import RoundsError
 from serving.jobs.draft_job import AT_REST, DraftJob, SectionState
 from serving.store.records import Account
 from tasks.discharge import DischargeExample, DischargeTask
@@ -149,10 +149,13 @@ class SectionActions:
         for card, text in typed.items():
             name = card.section.id
             state = job.sections.get(name)
-            if state is None or state.status not in AT_REST or text == state.text:
+            if state is None or state.status not in AT_REST:
+                continue
+            kept = job.saved.get(name)
+            if text == (kept.text if kept else ""):
                 continue
             shown = known.get(name)
-            if isinstance(shown, SectionState) and text == shown.text:
+            if isinstance(shown, SectionState) and text == shown.text and text != state.text:
                 continue  # nobody typed: it was changed in another window, which must stay
             # First of all: what is typed on must not be overwritten with what is saved now.
             mine = copy(state)
@@ -160,8 +163,8 @@ class SectionActions:
             known[name] = mine
             try:
                 version = await self._bench.drafting.edit(job, name, text)
-            except Conflict:
-                known.pop(name, None)
+            except RoundsError:
+                known.pop(name, None)  # not saved: the next Save must try again
                 raise
             updates[card.head] = str(draft_marks.section_head(card.section.title, mine))
             updates[self._sheet.saved] = _stamp(f"Saved as version {version}")

@@ -1,6 +1,7 @@
 """The state of one draft while it is being written, watched by any number of readers."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -64,7 +65,9 @@ class DraftJob:
     version: int = 0
     saved: dict[str, SectionText] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    saving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _changes: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,6 +75,12 @@ class DraftJob:
     def at_rest(self) -> bool:
         """Tell whether no section is waiting, queued or being written."""
         return all(state.status in AT_REST for state in self.sections.values())
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether nothing would be lost if this object were dropped."""
+        kept = {name: saved.text for name, saved in self.saved.items()}
+        return self.at_rest and all(s.text == kept.get(n, "") for n, s in self.sections.items())
 
     def touch(self) -> None:
         """Tell the readers that something changed."""

@@ -131,6 +131,8 @@ class Drafting:
         for task in running.values():
             task.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
+        saving = [job.saving[name] for name in running if name in job.saving]
+        await asyncio.gather(*saving, return_exceptions=True)
         for name in running:
             if job.sections[name].status not in AT_REST:  # cancelled before its first step
                 job.sections[name].status = "stopped"
@@ -141,22 +143,25 @@ class Drafting:
         _check_sections([section])
         if len(hint) > _HINT_LIMIT:
             raise BadInput(f"A hint has at most {_HINT_LIMIT} characters.")
-        if job.plan is NOT_PLANNED:
-            job.plan = await self.plan(job.admission, job.note_ids)
-        await self.stop(job, section)
-        job.sections[section] = SectionState()
-        self._write_all(job, [section], hint)
+        async with job.turns[section]:  # a second redo stops the first, never writes beside it
+            if job.plan is NOT_PLANNED:
+                job.plan = await self.plan(job.admission, job.note_ids)
+            await self.stop(job, section)
+            job.sections[section] = SectionState()
+            self._write_all(job, [section], hint)
 
     async def edit(self, job: DraftJob, section: str, text: str) -> int:
         """Save a person's wording of a section as a new version; return its number."""
         state = job.sections.get(section)
         if state is None or state.status not in AT_REST:
             raise Conflict("This section is still being written. Stop it first, then edit.")
-        if text == state.text:
-            return job.version
-        state.text, state.edited = text, True
+        saved = job.saved.get(section)
+        if saved is None or saved.text != text:
+            await self._save_version(job, section, SectionText(text, state.output_id), "edited")
+            state.edited = True
+        state.text, state.error = text, ""
         job.touch()
-        return await self._save_version(job, section, "edited")
+        return job.version
 
     async def close(self) -> None:
         """Stop everything that is being written, keeping what there is."""
@@ -166,8 +171,8 @@ class Drafting:
 
     def _keep(self, job: DraftJob) -> DraftJob:
         """Hold a draft in memory (the one that is there already, if any), and let old ones go."""
-        at_rest = [one.id for one in self._jobs.values() if one.at_rest]
-        for old in at_rest[: len(at_rest) - _KEPT_AT_REST]:
+        settled = [one.id for one in self._jobs.values() if one.settled]
+        for old in settled[:-_KEPT_AT_REST]:
             del self._jobs[old]
         return self._jobs.setdefault(job.id, job)
 
@@ -224,23 +229,22 @@ class Drafting:
                 raise
             finally:
                 primed.set()
-                await self._finish(job, section, made, outcome)
+                # A task of its own: a second stop must not cut off the saving of the first.
+                saving = asyncio.create_task(self._finish(job, section, state, made, outcome))
+                job.saving[section.id] = saving
+                await asyncio.shield(saving)
 
     async def _finish(
-        self,
-        job: DraftJob,
-        section: Section,
-        made: Made,
-        outcome: Status,
+        self, job: DraftJob, section: Section, state: SectionState, made: Made, outcome: Status
     ) -> None:
         """Store what was written, whole or part, and only then show the section as at rest."""
-        state = job.sections[section.id]
         try:
             if made.result.text:
                 stopped = outcome != "done"
                 state.output_id = await record_output(self._store, job.account_id, made, stopped)
+                written = SectionText(state.text, state.output_id)
                 reason: Reason = "stopped" if stopped else "generated"
-                await self._save_version(job, section.id, reason)
+                await self._save_version(job, section.id, written, reason)
             elif section.id in job.saved:  # a redo that wrote nothing takes nothing away
                 state.text = job.saved[section.id].text
                 state.output_id = job.saved[section.id].output_id
@@ -250,18 +254,22 @@ class Drafting:
             state.status, state.place = outcome, None
             job.touch()
 
-    async def _save_version(self, job: DraftJob, section: str, reason: Reason) -> int:
-        """Add a version in which this section is new; other people's sections stay theirs."""
+    async def _save_version(
+        self, job: DraftJob, section: str, text: SectionText, reason: Reason
+    ) -> None:
+        """Add a version in which this section is new; other people's sections stay theirs.
+
+        Raises what the store raises; `job` then stands as it was.
+        """
         async with job.lock:
             for _ in range(3):
-                state = job.sections[section]
-                job.saved[section] = SectionText(state.text, state.output_id)
+                sections = job.saved | {section: text}
                 try:
                     job.version = await asyncio.to_thread(
                         self._store.drafts.add_version,
                         job.id,
                         job.account_id,
-                        dict(job.saved),
+                        sections,
                         reason,
                         job.version,
                     )
@@ -272,7 +280,8 @@ class Drafting:
                     job.version = newest.version if newest else 0
                     job.saved = dict(newest.sections) if newest else {}
                 else:
-                    return job.version
+                    job.saved = sections
+                    return
         raise Conflict("This draft is being changed elsewhere; reload it and try again.")
 
     async def _rebuild(self, account_id: int, draft_id: int) -> DraftJob:
@@ -290,16 +299,25 @@ class Drafting:
             plan=NOT_PLANNED,
             note_ids=draft.note_ids,
             sections={
-                name: SectionState(
-                    status="done" if name in saved else "stopped",
-                    text=saved[name].text if name in saved else "",
-                    output_id=saved[name].output_id if name in saved else None,
-                )
+                name: await asyncio.to_thread(self._as_saved, account_id, saved.get(name))
                 for name in BY_ID
             },
             version=newest.version if newest else 0,
             saved=saved,
         )
+
+    def _as_saved(self, account_id: int, saved: SectionText | None) -> SectionState:
+        """Return how a section stood when it was saved: whole, stopped, or changed by a person."""
+        if saved is None:
+            return SectionState(status="stopped")
+        state = SectionState("done", saved.text, output_id=saved.output_id)
+        if saved.output_id is not None:
+            output = self._store.outputs.get(saved.output_id, account_id)
+            # What the model wrote differs from what was kept of it by at most an echoed heading.
+            state.edited = not output.text.strip().endswith(saved.text.strip())
+            if output.stopped and not state.edited:
+                state.status = "stopped"
+        return state
 
 
 def _params(section: Section) -> Params:

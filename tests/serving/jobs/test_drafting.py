@@ -1,11 +1,20 @@
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from serving.errors import BadInput, Conflict, EngineUnavailable, NotFound, TooLong
+from serving.errors import (
+    BadInput,
+    Conflict,
+    EngineUnavailable,
+    NotFound,
+    StoreUnavailable,
+    TooLong,
+)
 from serving.jobs.draft_job import DraftJob
 from serving.jobs.drafting import Drafting
 from serving.models.registry import Registry
@@ -253,12 +262,106 @@ async def test_a_redo_that_writes_nothing_takes_nothing_away(house: House) -> No
 async def test_finished_drafts_leave_memory_and_come_back(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.jobs.drafting._KEPT_AT_REST", 2)
+    monkeypatch.setattr("serving.jobs.drafting._KEPT_AT_REST", 3)
     jobs = []
-    for _ in range(4):
+    for _ in range(5):
         jobs.append(await house.drafting.start(house.me, _admission(), sections=["history"]))
         await _finish(jobs[-1])
-    assert jobs[0].id not in house.drafting._jobs and jobs[3].id in house.drafting._jobs
+    # The fifth came when four were finished: only the oldest had to go.
+    assert [job.id in house.drafting._jobs for job in jobs] == [False, True, True, True, True]
     again = await house.drafting.job(house.me, jobs[0].id)
     assert again is not jobs[0]
     assert again.sections["history"].text == jobs[0].sections["history"].text
+
+
+def _fail_once(monkeypatch: pytest.MonkeyPatch, house: House) -> None:
+    """Let the store refuse one new version."""
+    real, failures = house.store.drafts.add_version, [StoreUnavailable("The disk is full.")]
+
+    def add_version(*args: object) -> int:
+        if failures:
+            raise failures.pop()
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(house.store.drafts, "add_version", add_version)
+
+
+async def test_an_edit_that_was_not_saved_is_not_taken_for_saved(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await house.drafting.start(house.me, _admission(), sections=["history"])
+    await _finish(job)
+    _fail_once(monkeypatch, house)
+    with pytest.raises(StoreUnavailable):
+        await house.drafting.edit(job, "history", "mine")
+    await house.drafting.edit(job, "history", "mine")
+    latest = house.store.drafts.latest(house.me, job.id)
+    assert latest is not None and latest.sections["history"].text == "mine"
+
+
+async def test_written_but_not_saved_is_told_and_can_be_saved_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_once(monkeypatch, house)
+    job = await house.drafting.start(house.me, _admission(), sections=["history"])
+    await _finish(job)
+    state = job.sections["history"]
+    assert state.text and "not saved" in state.error and not job.settled
+    await house.drafting.edit(job, "history", state.text)
+    latest = house.store.drafts.latest(house.me, job.id)
+    assert latest is not None and latest.sections["history"].text == state.text
+    assert job.settled
+
+
+async def test_a_second_stop_does_not_cut_off_the_saving_of_the_first(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.client.hold = asyncio.Event()
+    job = await house.drafting.start(house.me, _admission(), sections=["history"])
+    async for _ in job.watch(0):
+        if job.sections["history"].text:
+            break
+    real, begun = house.store.outputs.add, threading.Event()
+
+    def slowly(*args: object, **more: object) -> object:
+        begun.set()
+        time.sleep(0.2)
+        return real(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(house.store.outputs, "add", slowly)
+    first = asyncio.create_task(house.drafting.stop(job, "history"))
+    await asyncio.to_thread(begun.wait)
+    await house.drafting.stop(job)
+    await first
+    saved = house.store.drafts.latest(house.me, job.id)
+    assert saved is not None and saved.sections["history"].text == "about"
+
+
+async def test_two_redos_at_once_do_not_write_into_each_other(house: House) -> None:
+    job = await house.drafting.start(house.me, _admission(), sections=["history"])
+    await _finish(job)
+    house.client.answer = lambda prompt: "one two three" if "first wish" in prompt else "a b c"
+    await asyncio.gather(
+        house.drafting.redo(job, "history", "first wish"),
+        house.drafting.redo(job, "history", "second wish"),
+    )
+    await _finish(job)
+    assert job.sections["history"].text == "a b c"
+
+
+async def test_after_a_restart_a_stopped_section_is_still_stopped(house: House) -> None:
+    house.client.hold = asyncio.Event()
+    job = await house.drafting.start(house.me, _admission(), sections=["history", "follow_up"])
+    async for _ in job.watch(0):
+        if all(state.text for state in job.sections.values()):
+            break
+    await house.drafting.stop(job, "history")
+    house.client.hold.set()
+    await _finish(job)
+    await house.drafting.edit(job, "follow_up", "by a person")
+    again = await house.restarted().job(house.me, job.id)
+    assert again.sections["history"].status == "stopped"
+    assert (again.sections["follow_up"].status, again.sections["follow_up"].edited) == (
+        "done",
+        True,
+    )
