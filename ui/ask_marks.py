@@ -27,6 +27,13 @@ def writing(text: str, place: int = 0) -> Markup:
     ).format(says, text)
 
 
+def broken_off(text: str) -> Markup:
+    """Return what had been written of an answer when it was stopped or the engine went away."""
+    return Markup(
+        '<div class="answer live"><span class="status">broken off</span><p>{}</p></div>'
+    ).format(text)
+
+
 def answer(done: AskAnswer, turn: str) -> Markup:
     """Return a checked answer. turn: an id that no other turn of the page has."""
     body = _refusal(done) if done.refused else _answer(done, turn)

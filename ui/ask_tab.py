@@ -9,6 +9,7 @@ from uuid import uuid4
 import gradio as gr
 from markupsafe import Markup
 
+from serving.errors import RoundsError
 from serving.jobs.ask_events import AskAnswer, Delta, Final, Place
 from ui import ask_marks
 from ui.ask_documents import DocumentsPanel
@@ -85,7 +86,7 @@ class AskTab:
             **QUIET,
         )
         self._stop.click(
-            self._stopped, self._past, [self._problem, *buttons, *turn], cancels=[run], **QUIET
+            self._stopped, None, [self._problem, *buttons, *turn], cancels=[run], **QUIET
         )
         self._anew.click(self._new, None, [self._problem, *buttons, *turn], cancels=[run], **QUIET)
         self._rating.submit(
@@ -107,6 +108,7 @@ class AskTab:
         yield {
             self._ask: gr.update(interactive=False, value="Asking…"),
             self._stop: gr.update(interactive=True),
+            self._live: str(asked + ask_marks.writing("")),
         }
         admission = None
         if "admission" in scopes:
@@ -120,20 +122,24 @@ class AskTab:
             note_ids=notes["ticked"] if admission else None,
         )
         text, place, told = "", 0, 0.0
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Final):
-                    yield self._done(asked, question, past, event.answer)
-                    return
-                text += event.text if isinstance(event, Delta) else ""
-                place = event.place if isinstance(event, Place) else place
-                if (now := time.monotonic()) - told >= _EVERY_S:
-                    told = now
-                    yield {
-                        self._welcome: gr.update(visible=False),
-                        self._live: str(asked + ask_marks.writing(text, place)),
-                        self._rating: HIDDEN,
-                    }
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Final):
+                        yield self._done(asked, question, past, event.answer)
+                        return
+                    text += event.text if isinstance(event, Delta) else ""
+                    place = event.place if isinstance(event, Place) else place
+                    if (now := time.monotonic()) - told >= _EVERY_S:
+                        told = now
+                        yield {
+                            self._welcome: gr.update(visible=False),
+                            self._live: str(asked + ask_marks.writing(text, place)),
+                            self._rating: HIDDEN,
+                        }
+        except RoundsError:
+            yield {self._live: str(asked + ask_marks.broken_off(text)) if text else ""}
+            raise
 
     def _done(
         self, asked: Markup, question: str, past: dict[str, Any], answer: AskAnswer
@@ -153,21 +159,18 @@ class AskTab:
         return {
             self._ask: gr.update(interactive=True, value="Ask"),
             self._stop: gr.update(interactive=False),
-            self._live: "",
         }
 
-    async def _stopped(self, past: dict[str, Any]) -> Updates:
-        said = "Stopped. The question is still there."
-        return {
-            self._problem: str(aside(said)),
-            self._welcome: gr.update(visible=not past["turns"]),
-            **self._rest(),
-        }
+    async def _stopped(self) -> Updates:
+        """What stands there stays, until the next question takes its place."""
+        said = "Stopped. What was written so far stays below your question; ask again or go on."
+        return {self._problem: str(aside(said)), **self._rest()}
 
     async def _new(self) -> Updates:
         return {
             self._past: _no_turns(),
             self._welcome: gr.update(visible=True),
+            self._live: "",
             self._rating: HIDDEN,
             self._problem: "",
             **self._rest(),

@@ -17,6 +17,7 @@ class Uploaded:
 
     def keep(self, account_id: int, name: str, data: bytes) -> None:
         """Hold a file for half an hour in place of the person's last one."""
+        self._drop_old()
         self._files.pop(account_id, None)
         self._files[account_id] = (time.monotonic(), name, data)
         while len(self._files) > _FILES:
@@ -24,8 +25,14 @@ class Uploaded:
 
     def get(self, account_id: int) -> tuple[str, bytes]:
         """Return name and content; raise NotFound once it is no longer held."""
-        at, name, data = self._files.get(account_id, (0.0, "", b""))
-        if not data or time.monotonic() - at > _KEEP_S:
-            self._files.pop(account_id, None)
+        self._drop_old()
+        if account_id not in self._files:
             raise NotFound("The uploaded file is not held any more. Upload it again.")
+        _, name, data = self._files[account_id]
         return name, data
+
+    def _drop_old(self) -> None:
+        """Let go of everyone's files whose half hour is over."""
+        for account_id, (at, _, _) in list(self._files.items()):
+            if time.monotonic() - at > _KEEP_S:
+                del self._files[account_id]

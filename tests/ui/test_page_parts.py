@@ -107,3 +107,12 @@ def test_the_rating_offers_five_anchors() -> None:
     for score, anchor in enumerate(ANCHORS, 1):
         assert f'data-score="{score}" title="{anchor}"' in html
     assert rating_value(None) == HIDDEN
+
+
+def test_old_files_of_others_are_let_go_when_anyone_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, clock = Uploaded(), [0.0]
+    monkeypatch.setattr("ui.uploaded.time.monotonic", lambda: clock[0])
+    held.keep(1, "a.csv", b"patients of one")
+    clock[0] = 31 * 60.0
+    held.keep(2, "b.csv", b"patients of another")
+    assert list(held._files) == [2]
