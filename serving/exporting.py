@@ -33,7 +33,7 @@ def draft_document(store: Store, owner: int, draft_id: int) -> DraftDocument:
         author=store.accounts.get(version.author).name,
         saved_at=version.created_at.isoformat(timespec="seconds"),
         models=tuple(dict.fromkeys(_model(output) for output in outputs)),
-        modest=any(DEFAULT_MODEL in output.served_model.lower() for output in outputs),
+        modest=any(output.served_model == DEFAULT_MODEL for output in outputs),
         synthetic=admission.synthetic,
     )
 

@@ -74,7 +74,7 @@ class Workbench:
     @property
     def is_default_model(self) -> bool:
         """Tell whether the small default model answers."""
-        return DEFAULT_MODEL in self.model_name.lower()
+        return self.files.is_default if self.files else self.model_name == DEFAULT_MODEL
 
     async def start(self) -> None:
         """Start the engine in the background; `engine.wait_ready` waits for it."""
@@ -112,8 +112,15 @@ class Workbench:
         if self.files is None:
             names = await self.client.models()
             if self.client.model not in names:
-                self.client.model = names[0]
+                self._meet(names[0])
         await self.registry.restore()
+
+    def _meet(self, served: str) -> None:
+        """Speak to an engine elsewhere as what it serves, unless the settings choose a preset."""
+        self.client.model = served
+        if self.settings.preset is None:
+            self.preset = preset(guess(served))
+            self.client.speak(self.preset, _template(self.preset, self.settings, None))
 
 
 def _template(preset: Preset, settings: Settings, files: ModelFiles | None) -> Template | None:

@@ -41,9 +41,12 @@ class EngineClient:
         """
         self.model = model
         self.gate = gate or Gate(slots=64, depth=100_000)
-        self._template = template
-        self._preset = preset or find_preset("chat")
+        self.speak(preset or find_preset("chat"), template)
         self._connect(base_url, api_key)
+
+    def speak(self, preset: Preset, template: Template | None) -> None:
+        """Speak to the model in this way from the next prompt on; both as for a new client."""
+        self._preset, self._template = preset, template
 
     def _connect(self, base_url: str, api_key: str | None) -> None:
         self._address = (base_url, api_key)
@@ -242,16 +245,17 @@ class EngineClient:
     async def load_adapter(self, name: str, path: str) -> None:
         """Load LoRA weights from a folder under a name; the name is never to be reused.
 
-        Raises ModelProblem with the engine's reason.
+        Raises ModelProblem with the engine's reason, or EngineUnavailable.
         """
         body = {"lora_name": name, "lora_path": path}
-        response = await self._http.post("/v1/load_lora_adapter", json=body)
+        response = await safely(lambda: self._http.post("/v1/load_lora_adapter", json=body))
         if response.status_code != httpx2.codes.OK:
             raise ModelProblem(f"The engine did not load {name}: {reason(response)}")
 
     async def unload_adapter(self, name: str) -> None:
-        """Make the engine forget an adapter; unknown names are fine."""
-        response = await self._http.post("/v1/unload_lora_adapter", json={"lora_name": name})
+        """Make the engine forget an adapter; unknown names are fine. Raises as `load_adapter`."""
+        body = {"lora_name": name}
+        response = await safely(lambda: self._http.post("/v1/unload_lora_adapter", json=body))
         if response.status_code not in (httpx2.codes.OK, httpx2.codes.NOT_FOUND):
             raise ModelProblem(f"The engine did not unload {name}: {reason(response)}")
 

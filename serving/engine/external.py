@@ -44,10 +44,11 @@ class ExternalEngine(EngineHandle):
             while True:
                 problem = await self._problem(http)
                 if problem is None and self.state != "ready":
-                    self.ready_seconds = self.ready_seconds or time.monotonic() - began
-                    if self.on_ready:
-                        await self.on_ready()
-                    await self._become("ready", f"The engine at {self.base_url} answers.")
+                    if (unprepared := await self._prepare()) is not None:
+                        await self._become("restarting", unprepared)
+                    else:
+                        self.ready_seconds = self.ready_seconds or time.monotonic() - began
+                        await self._become("ready", f"The engine at {self.base_url} answers.")
                 elif problem is not None and problem != self.reason:
                     known = self.state in ("ready", "restarting")
                     await self._become("restarting" if known else "starting", problem)

@@ -6,10 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from serving.errors import EngineUnavailable
+from serving import log
+from serving.errors import EngineUnavailable, RoundsError
 
 State = Literal["stopped", "starting", "warming", "ready", "restarting", "failed"]
 OnReady = Callable[[], Awaitable[None]]
+
+_log = log.get(__name__)
+_UNPREPARED = "The engine answers, but making it ready for use failed; that is tried again."
 
 
 class EngineHandle(ABC):
@@ -43,6 +47,21 @@ class EngineHandle(ABC):
         async with self._changed:
             self.state, self.reason = state, reason
             self._changed.notify_all()
+
+    async def _prepare(self) -> str | None:
+        """Do what follows a start (`on_ready`); return why it failed, for the user, or None.
+
+        It never raises: whatever went wrong here, the watch goes on and tries again.
+        """
+        try:
+            if self.on_ready:
+                await self.on_ready()
+            return None
+        except Exception as error:
+            problem = str(error) if isinstance(error, RoundsError) else _UNPREPARED
+            if problem != self.reason:  # told once, not at every try
+                _log.warning("engine_not_prepared", exc_info=error)
+            return problem
 
     async def wait_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Wait until the engine is ready.

@@ -38,7 +38,7 @@ class Pace:
     """How patient the watch is; all in seconds but the counts."""
 
     poll: float = 0.5  # between looks while it starts
-    health: float = 5.0  # between looks while it runs
+    health: float = 5.0  # between looks while it runs, and between tries to make it ready
     misses: int = 3  # failed looks in a row until it counts as dead
     first_wait: float = 1.0  # before the first restart; doubled each time
     longest_wait: float = 30.0
@@ -71,7 +71,8 @@ class Engine(EngineHandle):
     ) -> None:
         """Prepare; nothing is started.
 
-        on_ready: awaited after each (re)start, before the state is `ready`.
+        on_ready: awaited after each (re)start, before the state is `ready`; repeated until it
+        succeeds.
         port: listen on exactly this one; None: any free one.
         command: another server than vLLM (for tests); `{port}` in its parts is replaced.
         """
@@ -173,23 +174,17 @@ class Engine(EngineHandle):
                 await engine_probe.warm_up(http, names[0])
             except (httpx2.HTTPError, ValueError, LookupError) as error:
                 raise await self._ended(process, type(error).__name__) from error
-            await self._tell_ready()
-            self.ready_seconds = time.monotonic() - began
-            if self.api_key and self.pid:
-                engine_file.write(
-                    self.settings, self.base_url, self.api_key, self.pid, self.model.name
-                )
-            await self._become("ready", "The engine is ready.")
-            await self._watch(http, process)
+            await self._watch(http, process, began)
 
-    async def _tell_ready(self) -> None:
-        try:
-            if self.on_ready:
-                await self.on_ready()
-        except RoundsError:
-            raise
-        except Exception as error:  # whatever it is, the watch must go on and the user be told
-            raise _Ended(f"What follows a start failed ({type(error).__name__}).") from error
+    async def _make_ready(self, began: float) -> None:
+        """Do what follows a start; where that fails, the server is kept and stays `warming`."""
+        if (problem := await self._prepare()) is not None:
+            await self._become("warming", problem)
+            return
+        self.ready_seconds = time.monotonic() - began
+        if self.api_key and self.pid:
+            engine_file.write(self.settings, self.base_url, self.api_key, self.pid, self.model.name)
+        await self._become("ready", "The engine is ready.")
 
     async def _spawn(self) -> LeashedProcess:
         parts = self._command or engine_command.command(self.settings, self.model, self._port)
@@ -212,9 +207,12 @@ class Engine(EngineHandle):
                 )
             await self._sleep(process, self._pace.poll)
 
-    async def _watch(self, http: httpx2.AsyncClient, process: LeashedProcess) -> None:
+    async def _watch(self, http: httpx2.AsyncClient, process: LeashedProcess, began: float) -> None:
+        """Make it ready, as often as that takes, and look after it until it ends."""
         missed = 0
         while missed < self._pace.misses:
+            if self.state != "ready" and not missed:
+                await self._make_ready(began)
             await self._sleep(process, self._pace.health)
             missed = 0 if await engine_probe.healthy(http) else missed + 1
         raise await self._ended(process, "it no longer answered")

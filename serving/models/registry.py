@@ -14,7 +14,7 @@ from pathlib import Path
 
 from serving import log
 from serving.client import EngineClient
-from serving.errors import BadInput, ModelProblem, NotFound
+from serving.errors import BadInput, ModelProblem, NotFound, RoundsError
 from serving.models.adapters import AdapterFiles, find_adapters, keep_copy, read_adapter
 from serving.settings import Settings
 from serving.store import Store
@@ -117,8 +117,8 @@ class Registry:
     async def load(self, folder_name: str) -> str:
         """Verify an available adapter, load it, check that it answers; return its served name.
 
-        Loading what is loaded already is fine. Raises NotFound or ModelProblem; on any
-        failure the engine serves what it served before.
+        Loading what is loaded already is fine. Raises NotFound, ModelProblem, EngineUnavailable
+        or StoreUnavailable; on any failure the engine is made to forget the adapter again.
         """
         folder = self.available().get(folder_name)
         if folder is None:
@@ -131,8 +131,12 @@ class Registry:
             name = adapter.served_name(folder_name)
             if name not in self._adapters:
                 adapter = await asyncio.to_thread(keep_copy, adapter, self._shelf)
-                await self._load_checked(name, adapter.path)
-                await asyncio.to_thread(self._register, folder_name, adapter)
+                try:
+                    await self._load_checked(name, adapter.path)
+                    await asyncio.to_thread(self._register, folder_name, adapter)
+                except BaseException:  # a cancelled load, too, must leave nothing behind
+                    await self._put_out(name)
+                    raise
                 self._adapters[name] = adapter
         return name
 
@@ -140,9 +144,9 @@ class Registry:
         """Let a loaded adapter (or, with None, the checkpoint) answer for an alias from now on."""
         if alias not in all_tasks():
             raise BadInput(f"There is no task {alias!r}; the tasks are {', '.join(all_tasks())}.")
-        if name is not None and name != self._client.model and name not in self._adapters:
-            raise NotFound(f"No adapter {name!r} is loaded; load it first.")
-        async with self._change:
+        async with self._change:  # checked within: an unload may be under way
+            if name is not None and name != self._client.model and name not in self._adapters:
+                raise NotFound(f"No adapter {name!r} is loaded; load it first.")
             adapter = self._adapters.get(name) if name else None
             await asyncio.to_thread(
                 self._store.models.assign,
@@ -156,12 +160,14 @@ class Registry:
 
     async def unload(self, name: str) -> None:
         """Let answers in flight finish, then unload an adapter that no alias uses."""
-        users = [alias for alias, model in self._assigned.items() if model == name]
-        if users:
-            raise BadInput(f"{name} answers for {', '.join(users)}; assign another model first.")
-        if name not in self._adapters:
-            raise NotFound(f"No adapter {name!r} is loaded.")
-        async with self._change:
+        async with self._change:  # checked within: an assignment or unload may be under way
+            users = [alias for alias, model in self._assigned.items() if model == name]
+            if users:
+                raise BadInput(
+                    f"{name} answers for {', '.join(users)}; assign another model first."
+                )
+            if name not in self._adapters:
+                raise NotFound(f"No adapter {name!r} is loaded.")
             await self._drain(name)
             await self._client.unload_adapter(name)
             del self._adapters[name]
@@ -216,17 +222,24 @@ class Registry:
             self._assigned[alias] = name
 
     async def _load_checked(self, name: str, folder: Path) -> None:
-        """Load, then make sure that it does not silently answer as the base."""
-        await self._client.load_adapter(name, str(folder))
+        """Load unless it is there, then make sure that it does not silently answer as the base."""
+        if name not in await self._client.models():
+            await self._client.load_adapter(name, str(folder))
         prompt = await self._client.prompt([{"role": "user", "content": "Say what you see."}])
         ours = await self._client.next_token_logprobs(name, prompt)
         base = await self._client.next_token_logprobs(self._client.model, prompt)
         if ours == base:
-            await self._client.unload_adapter(name)
             raise ModelProblem(
                 f"{name} loaded but answers exactly as its base: its target layers do not fit "
                 "this checkpoint. It was unloaded again."
             )
+
+    async def _put_out(self, name: str) -> None:
+        """Unload what did not pass, as well as that goes; the next load copes with the rest."""
+        try:
+            await self._client.unload_adapter(name)
+        except RoundsError:
+            _log.warning("adapter_left_in_engine", served=name)
 
     async def _drain(self, name: str) -> None:
         deadline = asyncio.get_running_loop().time() + _DRAIN_S

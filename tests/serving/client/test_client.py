@@ -13,6 +13,7 @@ from serving.errors import EngineUnavailable, ModelProblem, StreamBroken, TooLon
 from tasks.base import Constraint
 from tasks.catalog import task
 from tasks.ner import NerExample
+from tasks.presets import preset
 
 COUNT = [{"role": "user", "content": "Count from one to one hundred in words."}]
 
@@ -127,6 +128,37 @@ async def test_a_failed_request_gives_its_slot_back(scripted: Any) -> None:
         await client.complete("m", prompt, Params(max_tokens=5))
     assert (await client.complete("m", prompt, Params(max_tokens=5))).text == "Hello there"
     assert gate.running == 0
+    await client.close()
+
+
+@pytest.mark.parametrize("verb", ["load", "unload"])
+async def test_adapters_come_and_go_as_safely_as_answers(scripted: Any, verb: str) -> None:
+    async def move(client: EngineClient) -> None:
+        await (client.load_adapter("red", "/a") if verb == "load" else client.unload_adapter("red"))
+        await client.close()
+
+    script = Script(httpx2.ConnectError("refused"))
+    await move(scripted(script))
+    assert script.completions == 2  # sent again, for it never arrived
+    for lost in (httpx2.ReadError("reset"), httpx2.ReadTimeout("slow")):
+        script = Script(lost)
+        client = scripted(script)
+        with pytest.raises(EngineUnavailable, match="cannot be reached"):
+            await move(client)
+        assert script.completions == 1
+        await client.close()
+    client = scripted(Script(400))
+    with pytest.raises(ModelProblem, match=f"did not {verb} red: no"):
+        await move(client)
+    await client.close()
+
+
+async def test_a_client_speaks_as_it_is_told(scripted: Any) -> None:
+    client, alpaca = scripted(Script()), preset("alpacare")
+    assert client.template_hash == "engine:m" and alpaca.template
+    client.speak(alpaca, alpaca.template)
+    assert client.template_hash == alpaca.template.digest
+    assert (await client.prompt(COUNT)).template_hash == alpaca.template.digest
     await client.close()
 
 

@@ -12,13 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from serving.engine import address as engine_file
 from serving.engine import command as engine_command
 from serving.engine import hardware
+from serving.engine.handle import EngineHandle
 from serving.engine.supervisor import Engine, ExternalEngine, Pace, connect_external, running_engine
-from serving.errors import EngineUnavailable, ModelProblem
+from serving.errors import EngineUnavailable, ModelProblem, StoreUnavailable
 from serving.models.files import ModelFiles
 from serving.settings import Settings
 
@@ -222,20 +224,65 @@ async def test_the_reason_of_a_crash_is_told(make: Make) -> None:
         await engine.wait_ready(20)
 
 
-async def test_a_failing_on_ready_is_told_and_tried_again(make: Make) -> None:
-    calls = 0
+FAILURES = (
+    EngineUnavailable("The engine cannot be reached."),
+    StoreUnavailable("The database is locked."),
+    httpx2.ReadError("a note about Mr Smith"),
+    ValueError("a note about Mr Smith"),
+)
 
-    async def fails_once() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            raise ValueError("a note about Mr Smith")
 
-    engine = make(on_ready=fails_once)
+class FailsAtFirst:
+    """What follows a start: fails once in each of the ways, then never again."""
+
+    def __init__(self, engine: EngineHandle) -> None:
+        self.engine, self.seen, self._failures = engine, list[tuple[str, str]](), list(FAILURES)
+
+    async def __call__(self) -> None:
+        self.seen.append((self.engine.state, self.engine.reason))
+        if self._failures:
+            raise self._failures.pop(0)
+
+    def check_told(self, state: str) -> None:
+        """Each failure was told at once, in its own words only where those are for the user."""
+        assert [told for told, _ in self.seen[1:]] == [state] * len(FAILURES)
+        reasons = [reason for _, reason in self.seen[1:]]
+        assert reasons[:2] == [str(failure) for failure in FAILURES[:2]]
+        assert all("tried again" in reason for reason in reasons[2:])
+
+
+async def test_a_failing_on_ready_is_tried_again_and_the_process_kept(
+    make: Make, tmp_path: Path
+) -> None:
+    engine = make()
+    engine.on_ready = follows = FailsAtFirst(engine)
     await engine.start()
-    await until(lambda: engine.state == "restarting")
-    assert "ValueError" in engine.reason and "Smith" not in engine.reason
     await engine.wait_ready(20)
+    follows.check_told("warming")
+    assert len(starts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("end", ["killed", "mute"])
+async def test_an_engine_that_dies_while_on_ready_fails_is_started_again(
+    make: Make, tmp_path: Path, end: str
+) -> None:
+    async def fails() -> None:
+        raise StoreUnavailable("The database is locked.")
+
+    engine = make("mute", on_ready=fails)
+    await engine.start()
+    await until(lambda: "locked" in engine.reason)
+    assert engine.pid and engine.state == "warming"
+    if end == "killed":
+        os.kill(engine.pid, signal.SIGKILL)
+    else:
+        (tmp_path / "mute").touch()
+    await until(lambda: engine.state == "restarting")
+    assert "locked" not in engine.reason
+    (tmp_path / "mute").unlink(missing_ok=True)
+    engine.on_ready = None
+    await engine.wait_ready(20)
+    assert len(starts(tmp_path)) == 2
 
 
 async def test_waiting_has_an_end(make: Make, settings: Settings) -> None:
@@ -344,6 +391,20 @@ async def test_an_external_engine_with_a_wrong_key(make: Make) -> None:
     try:
         await until(lambda: "ROUNDS_VLLM_KEY" in other.reason)
         assert other.state == "starting"
+    finally:
+        await other.stop()
+
+
+async def test_an_external_engine_is_watched_on_when_on_ready_fails(make: Make) -> None:
+    own = make()
+    await own.start()
+    await own.wait_ready(20)
+    other = ExternalEngine(own.base_url, own.api_key, interval=0.05)
+    other.on_ready = follows = FailsAtFirst(other)
+    await other.start()
+    try:
+        await other.wait_ready(10)
+        follows.check_told("restarting")
     finally:
         await other.stop()
 

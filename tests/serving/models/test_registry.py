@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from serving.client import EngineClient, Params
-from serving.errors import BadInput, ModelProblem, NotFound
+from serving.client import EngineClient, Params, Prompt
+from serving.errors import (
+    BadInput,
+    EngineUnavailable,
+    ModelProblem,
+    NotFound,
+    StoreUnavailable,
+)
 from serving.models.registry import Registry
 from serving.settings import Settings
 from serving.store import Store
@@ -81,6 +87,90 @@ async def test_an_adapter_that_answers_as_its_base_is_put_out_again(
         await registry.load("red")
     assert client.loaded == set()
     assert [m.kind for m in await registry.status()] == ["checkpoint"]
+
+
+class Strict(FakeClient):
+    """Refuses, as vLLM does, to load a name twice; what is in `failing` is not to be had."""
+
+    failing: frozenset[str] = frozenset()
+
+    async def load_adapter(self, name: str, path: str) -> None:
+        if name in self.loaded:
+            raise ModelProblem(f"The engine did not load {name}: already loaded")
+        await super().load_adapter(name, path)
+
+    async def unload_adapter(self, name: str) -> None:
+        if "unload" in self.failing:
+            raise EngineUnavailable("The engine cannot be reached.")
+        await super().unload_adapter(name)
+
+    async def next_token_logprobs(self, model: str, prompt: Prompt) -> dict[str, float]:
+        if "canary" in self.failing:
+            raise EngineUnavailable("The engine sent no log-probabilities.")
+        return await super().next_token_logprobs(model, prompt)
+
+
+@pytest.mark.parametrize("unloads", [True, False], ids=["put_out", "left_behind"])
+@pytest.mark.parametrize("part", ["canary", "register"])
+async def test_a_load_that_fails_half_way_can_be_repeated(
+    home: Path,
+    shelf: Path,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    unloads: bool,
+) -> None:
+    def locked(**_: object) -> None:
+        raise StoreUnavailable("The database is locked.")
+
+    client = Strict()
+    client.failing = frozenset({part} if unloads else {part, "unload"})
+    registry = _registry(home, shelf, store, client)
+    with monkeypatch.context() as broken:
+        if part == "register":
+            broken.setattr(store.models, "register", locked)
+        with pytest.raises((EngineUnavailable, StoreUnavailable), match=r"no log-prob|locked"):
+            await registry.load("red")
+    assert bool(client.loaded) is not unloads
+    assert [m.kind for m in await registry.status()] == ["checkpoint"]
+    client.failing = frozenset()
+    assert client.loaded == {await registry.load("red")}
+    assert [m.loaded for m in await registry.status()] == [True, True]
+
+
+async def test_what_waits_for_an_unload_finds_it_gone(
+    home: Path, shelf: Path, store: Store
+) -> None:
+    client, me = FakeClient(), store.accounts.ensure("me", "admin").id
+    registry = _registry(home, shelf, store, client)
+    name = await registry.load("red")
+    await registry.assign("ner-gene", name, me)
+    with registry.use("ner-gene"):  # holds the first unload, and with it those behind it
+        await registry.assign("ner-gene", None, me)
+        first = asyncio.create_task(registry.unload(name))
+        await asyncio.sleep(0)
+        behind = [registry.unload(name), registry.assign("ner-gene", name, me)]
+        waiting = [asyncio.ensure_future(task) for task in behind]
+        await asyncio.sleep(0.05)
+    await first
+    for result in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(result, NotFound)
+    assert registry.served("ner-gene").model == "fake"
+    assert store.models.current()["ner-gene"].adapter_digest is None
+
+
+async def test_an_unload_behind_an_assignment_is_refused(
+    home: Path, shelf: Path, store: Store
+) -> None:
+    client, me = FakeClient(), store.accounts.ensure("me", "admin").id
+    registry = _registry(home, shelf, store, client)
+    name = await registry.load("red")
+    assigning = asyncio.create_task(registry.assign("ner-gene", name, me))
+    await asyncio.sleep(0)
+    with pytest.raises(BadInput, match="answers for ner-gene"):
+        await registry.unload(name)
+    await assigning
+    assert client.loaded == {name}
 
 
 async def test_after_an_engine_restart_adapters_and_aliases_come_back(
