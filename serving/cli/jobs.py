@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serving.cli.session import local_account, plain_errors, run, say
+from serving.errors import BadInput
 
 if TYPE_CHECKING:
     from serving.intake.jsonl import TagInput
@@ -20,21 +21,30 @@ if TYPE_CHECKING:
 jobs = typer.Typer()
 
 Source = Annotated[Path, typer.Argument(help="JSON Lines file.", exists=True, dir_okay=False)]
-Out = Annotated[Path, typer.Option("--out", help="Results; a run that was cut short goes on here.")]
-InFlight = Annotated[int, typer.Option(min=1, max=256, help="Requests at the engine at once.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="Results; a run that was cut short goes on here.", dir_okay=False),
+]
+Admissions = Annotated[
+    int, typer.Option(min=1, max=32, help="Admissions at once; one is eight requests.")
+]
+Requests = Annotated[int, typer.Option(min=1, max=256, help="Requests at the engine at once.")]
 
 
 @jobs.command()
-def draft(source: Source, out: Out, admissions_at_once: InFlight = 2) -> None:
+def draft(source: Source, out: Out, admissions_at_once: Admissions = 2) -> None:
     """Draft a discharge summary for each admission of a JSON Lines file.
 
     A line is {"hadm_id", "notes": [{"note_id", "category", "charted_at", "text"}]}.
     """
     from serving.intake.jsonl import read_admissions
+    from serving.jobs.drafting import ALIAS
+    from tasks.discharge import SECTIONS
 
-    with plain_errors(), source.open(encoding="utf-8", newline="\n") as lines:
+    with plain_errors():
         warnings: list[str] = []
-        items = {a.hadm_id: a for a in read_admissions(lines, warnings)}
+        items = {a.hadm_id: a for a in read_admissions(_lines(source), warnings)}
+        _writable(out)
     for warning in warnings:
         say(warning)
 
@@ -42,15 +52,18 @@ def draft(source: Source, out: Out, admissions_at_once: InFlight = 2) -> None:
         from serving.jobs.batch import run_batch
 
         account = local_account(built)
+        made_by = {"task": ALIAS, "model": built.registry.served(ALIAS).model}
 
         async def one(admission: "Admission") -> dict[str, Any]:
             return await _draft_line(built, account, admission)
 
         with _progress("Drafting", len(items)) as on_done:
-            report = await run_batch(items, "hadm_id", one, out, admissions_at_once, on_done)
+            report = await run_batch(
+                items, "hadm_id", one, out, admissions_at_once, on_done, made_by
+            )
         _tell(report, out)
 
-    run(job)
+    run(job, at_once=admissions_at_once * len(SECTIONS))
 
 
 @jobs.command()
@@ -58,40 +71,47 @@ def tag(
     source: Source,
     out: Out,
     task: Annotated[str, typer.Option(help="ner-disease, re-ddi, …")] = "ner-disease",
-    texts_at_once: InFlight = 32,
+    requests_at_once: Requests = 32,
 ) -> None:
     """Tag each text of a JSON Lines file.
 
     A line is {"id", "text"} or {"id", "tokens": [...]} (one sentence, already split).
     """
     from serving.intake.jsonl import read_tag_inputs
-    from tasks.catalog import task as find_task
+    from tasks.catalog import all_tasks
 
-    with plain_errors(), source.open(encoding="utf-8", newline="\n") as lines:
-        find_task(task)
-        items = {line.id: line for line in read_tag_inputs(lines)}
+    with plain_errors():
+        kinds = [name for name in all_tasks() if name.startswith(("ner-", "re-"))]
+        if task not in kinds:
+            raise BadInput(f"No task {task!r} tags text; choose one of {', '.join(kinds)}.")
+        items = {line.id: line for line in read_tag_inputs(_lines(source))}
+        _writable(out)
 
     async def job(built: "Workbench") -> None:
         from serving.jobs.batch import run_batch
         from serving.jobs.tagging import Tagging
 
         tagging = Tagging(built.client, built.registry, store=None)
+        made_by = {"task": task, "model": built.registry.served(task).model}
 
         async def one(line: "TagInput") -> dict[str, Any]:
             return await _tag_line(tagging, task, line)
 
         with _progress("Tagging", len(items)) as on_done:
-            report = await run_batch(items, "id", one, out, texts_at_once, on_done)
+            report = await run_batch(items, "id", one, out, requests_at_once, on_done, made_by)
         _tell(report, out)
 
-    run(job)
+    run(job, at_once=requests_at_once)
 
 
 @jobs.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     document: Annotated[
-        list[Path] | None, typer.Option(help="Also search this file (.txt, .md, .html, .pdf).")
+        list[Path] | None,
+        typer.Option(
+            help="Also search this file (.txt, .md, .html, .pdf).", exists=True, dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Answer a question from the shipped collection and your documents, with its sources."""
@@ -102,6 +122,19 @@ def ask(
         await print_answer(built, local_account(built), question, document or [])
 
     run(job)
+
+
+def _lines(source: Path) -> list[str]:
+    """Return the lines of a text file; raise BadInput where it is not UTF-8 (see `decode`)."""
+    from serving.intake.text import decode
+
+    return decode(source.read_bytes()).split("\n")
+
+
+def _writable(out: Path) -> None:
+    """Raise OSError now, not after the engine has started, where results cannot be written."""
+    with out.open("ab"):
+        pass
 
 
 async def _draft_line(built: "Workbench", account: int, admission: "Admission") -> dict[str, Any]:
@@ -118,12 +151,10 @@ async def _draft_line(built: "Workbench", account: int, admission: "Admission") 
         raise kind("; ".join(f"{name}: {why}" for name, why in failed.items()))
     served = built.registry.served(ALIAS)
     return {
-        "hadm_id": admission.hadm_id,
         "sections": {name: state.text for name, state in writing.sections.items()},
         "notes_used": [n.note.note_id for n in writing.plan.used],
         "notes_left_out": [n.note.note_id for n in writing.plan.left_out],
         "draft_id": writing.id,
-        "model": served.model,
         "model_digest": served.model_digest,
         "adapter_digest": served.adapter_digest,
         "template_hash": served.template_hash,
@@ -136,7 +167,7 @@ async def _tag_line(tagging: "Tagging", task: str, line: "TagInput") -> dict[str
 
     text, offsets = join_tokens(line.tokens) if line.tokens else (line.text, [])
     result = await tagging.tag(0, task, text, one_sentence=bool(line.tokens))
-    found: dict[str, Any] = {"id": line.id, "spans": [asdict(span) for span in result.spans]}
+    found: dict[str, Any] = {"spans": [asdict(span) for span in result.spans]}
     if line.tokens:
         found["tags"] = list(to_bio(result.spans, offsets).tags)
     if result.relations:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from serving.settings import Settings
     from serving.workbench import Workbench
 
 LOCAL = "local"  # the account of whoever sits at this machine
@@ -37,24 +38,41 @@ def plain_errors(interrupted: str = "Interrupted.") -> Iterator[None]:
             name = "ROUNDS_" + "_".join(str(part) for part in problem["loc"]).upper()
             say(f"rounds: {name}: {problem['msg']}")
         raise typer.Exit(2) from None
+    except OSError as error:  # a file that is not there, not ours, on a full disk, …
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"rounds: {where}{error.strerror or type(error).__name__}.")
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         say(f"rounds: {interrupted}")
         raise typer.Exit(130) from None
 
 
-def run(job: Callable[["Workbench"], Coroutine[Any, Any, None]]) -> None:
-    """Run one job with a ready workbench, then take the workbench down."""
+def run(
+    job: Callable[["Workbench"], Coroutine[Any, Any, None]], at_once: int | None = None
+) -> None:
+    """Run one job with a ready workbench, then take the workbench down.
+
+    at_once: requests at the engine at once, where the job is a batch (see `for_batch`).
+    """
 
     async def whole() -> None:
-        async with workbench() as ready:
+        async with workbench(at_once) as ready:
             await job(ready)
 
     with plain_errors("interrupted; run the same command again to go on where it stopped."):
         asyncio.run(whole())
 
 
+def for_batch(settings: "Settings", at_once: int) -> "Settings":
+    """Return the settings of a batch: `at_once` requests at the engine, and no end to the line.
+
+    The line is kept short where many people share the engine. Here one person waits, for all.
+    """
+    return settings.model_copy(update={"max_in_flight": at_once, "max_waiting": sys.maxsize})
+
+
 @asynccontextmanager
-async def workbench() -> AsyncIterator["Workbench"]:
+async def workbench(at_once: int | None = None) -> AsyncIterator["Workbench"]:
     """Yield a workbench whose engine is ready: a running app's engine, or one of our own."""
     from serving import log, offline
     from serving.settings import settings
@@ -64,7 +82,8 @@ async def workbench() -> AsyncIterator["Workbench"]:
     log.configure(settings().logs_path)
     from serving.workbench import Workbench
 
-    built = Workbench(settings(), progress=say, share_engine=True)
+    chosen = for_batch(settings(), at_once) if at_once else settings()
+    built = Workbench(chosen, progress=say, share_engine=True)
     try:
         say("Waiting for the engine …")
         await built.start()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from serving.errors import BadInput, EngineUnavailable, RoundsError
@@ -63,14 +64,17 @@ async def run_batch(
     out: Path,
     in_flight: int,
     on_done: Callable[[int], None] = lambda _n: None,
+    made_by: Mapping[str, str] = MappingProxyType({}),
 ) -> BatchReport:
     """Work through items by id and append each result to `out` as soon as it is its turn.
 
-    Items whose id stands under `key` in `out` already are skipped, so an interrupted run goes
-    on where it stopped. One that fails is reported by id and tried again by the next run.
-    Raises BadInput when `out` holds something else, EngineUnavailable when the engine is gone.
+    A line is the item's id under `key`, then `made_by` (which task, which model), then the result.
+    Items whose id stands in `out` already are skipped, so an interrupted run goes on where it
+    stopped. One that fails is reported by id and tried again by the next run.
+    Raises BadInput when `out` holds something else or was made by another task or model,
+    EngineUnavailable when the engine is gone, OSError when `out` cannot be written.
     """
-    done = finished_ids(out, key)
+    done = finished_ids(out, key, made_by)
     todo = {name: item for name, item in items.items() if name not in done}
     report = BatchReport(skipped=len(items) - len(todo))
     on_done(report.skipped)
@@ -83,15 +87,21 @@ async def run_batch(
                 if isinstance(result, RoundsError):
                     report.failed[name] = str(result)
                 else:
-                    file.write(json.dumps(result, ensure_ascii=False) + "\n")
+                    line = {key: name, **made_by, **result}
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
                     file.flush()
                     report.written += 1
                 on_done(1)
     return report
 
 
-def finished_ids(out: Path, key: str) -> set[str]:
-    """Return the ids that `out` holds, and cut off a last line that was not written to its end."""
+def finished_ids(
+    out: Path, key: str, made_by: Mapping[str, str] = MappingProxyType({})
+) -> set[str]:
+    """Return the ids that `out` holds, and cut off a last line that was not written to its end.
+
+    Raises BadInput, and changes nothing, when a line is no result or not one of `made_by`.
+    """
     if not out.exists():
         return set()
     ids: set[str] = set()
@@ -101,11 +111,19 @@ def finished_ids(out: Path, key: str) -> set[str]:
             if not raw.endswith(b"\n"):
                 break
             try:
-                ids.add(str(json.loads(raw)[key]))
+                line = json.loads(raw)
+                ids.add(str(line[key]))
             except (ValueError, KeyError, TypeError):
                 raise BadInput(
                     f"{out} line {number} is not a result of this command. Give another --out."
                 ) from None
+            for what, ours in made_by.items():
+                theirs = line.get(what, ours)
+                if theirs != ours:
+                    raise BadInput(
+                        f"{out} line {number} was made with the {what} {theirs}, and this run "
+                        f"is with {ours}. Give another --out."
+                    )
             whole += len(raw)
     if whole < out.stat().st_size:
         with out.open("rb+") as file:

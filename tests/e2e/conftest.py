@@ -38,7 +38,7 @@ class App:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, within_s: float = START_S) -> None:
         """Start it and wait until it answers and its engine is ready."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -49,7 +49,7 @@ class App:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:

@@ -84,6 +84,33 @@ async def test_one_bad_item_does_not_stop_the_rest_and_is_tried_again(tmp_path: 
     assert (report.written, report.skipped) == (1, 5)
 
 
+MADE_BY = {"task": "ner-disease", "model": "small"}
+
+
+async def test_each_line_says_what_made_it_and_the_same_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    await run_batch(_items(2), "id", _double, out, in_flight=2, made_by=MADE_BY)
+    first = json.loads(out.read_text().splitlines()[0])
+    assert first == {"id": "0", "task": "ner-disease", "model": "small", "twice": 0}
+    report = await run_batch(_items(3), "id", _double, out, in_flight=2, made_by=MADE_BY)
+    assert (report.written, report.skipped) == (1, 2)
+
+
+@pytest.mark.parametrize(("what", "other"), [("task", "re-ddi"), ("model", "large")])
+async def test_results_of_another_task_or_model_are_refused_and_left_alone(
+    tmp_path: Path, what: str, other: str
+) -> None:
+    out = tmp_path / "out.jsonl"
+    await run_batch(_items(2), "id", _double, out, in_flight=2, made_by=MADE_BY)
+    with out.open("a") as file:
+        file.write('{"id": "2", "twi')  # killed in mid-line: that, too, is left as it is
+    before = out.read_bytes()
+    changed = MADE_BY | {what: other}
+    with pytest.raises(BadInput, match=f"the {what} {MADE_BY[what]}.* {other}.*another --out"):
+        await run_batch(_items(4), "id", _double, out, in_flight=2, made_by=changed)
+    assert out.read_bytes() == before
+
+
 async def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "notes.txt"
     out.write_text("dear diary\n")
