@@ -118,6 +118,8 @@ class Workbench:
     def _meet(self, served: str) -> None:
         """Speak to an engine elsewhere as what it serves, unless the settings choose a preset."""
         self.client.model = served
+        if not Path(self.settings.model).is_dir():
+            self.registry.model_digest = f"external:{served}"
         if self.settings.preset is None:
             self.preset = preset(guess(served))
             self.client.speak(self.preset, _template(self.preset, self.settings, None))

@@ -102,12 +102,13 @@ def _offsets(result: TagResult) -> Markup:
     )
 
 
-def progress(done: int, total: int) -> Markup:
-    """Return how far the tagging is, in requests."""
+def progress(done: int, total: int, place: int = 0) -> Markup:
+    """Return how far the tagging is, in requests, and the place in line where it waits."""
+    waits = f", number {place} in line" if place else ""
     return Markup(
         '<div class="progress" role="status"><progress max="{}" value="{}"></progress>'
-        "<span>{} of {} parts</span></div>"
-    ).format(total or 1, done, done, total or "?")
+        "<span>{} of {} parts{}</span></div>"
+    ).format(total or 1, done, done, total or "?", waits)
 
 
 def export_links(annotation_id: int) -> Markup:

@@ -84,11 +84,11 @@ class TagTab:
             self._stop: gr.update(interactive=True),
             self._progress: str(tag_marks.progress(0, 0)),
         }
-        done: tuple[int, int] = (0, 0)
+        done: tuple[int, int, int] = (0, 0, 0)
 
         def on_progress(*now: int) -> None:
             nonlocal done
-            done = (now[0], now[1])
+            done = (now[0], now[1], now[2])
 
         running = asyncio.create_task(
             self._bench.tagging.tag(person.id, task_id, text, on_progress)

@@ -91,13 +91,17 @@ class RelationOut(BaseModel):
 
 
 class TagOut(BaseModel):
-    """What was found. dropped: names the model gave that the text does not hold."""
+    """What was found. dropped: names the model gave that the text does not hold.
+
+    unread: parts of the text whose answer was not of the form, so that nothing is tagged there.
+    """
 
     notice: str = NOTICE
     task: str
     spans: list[SpanOut]
     relations: list[RelationOut]
     dropped: int
+    unread: int
     output_id: str | None
 
 

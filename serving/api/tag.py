@@ -21,6 +21,7 @@ async def tag(body: TagIn, request: Request, bench: ReadyBench, account: Tagger)
             "spans": [asdict(span) for span in found.spans],
             "relations": [asdict(relation) for relation in found.relations],
             "dropped": found.dropped,
+            "unread": found.unread,
             "output_id": found.output_id,
         }
     )

@@ -14,7 +14,7 @@ from serving.store import Store
 from tasks.base import Example, Relation, Span, Task, UnparseableAnswer
 from tasks.catalog import task as find_task
 from tasks.ner import NerExample, NerTask
-from tasks.relation import RelationExample, RelationTask
+from tasks.relation import NONE, RelationExample, RelationTask
 from tasks.text import sentences
 
 TEXT_LIMIT = 100_000  # characters in one text; a whole long admission is below it
@@ -22,7 +22,8 @@ PIECE_LIMIT = 1_200  # characters in one request; a longer "sentence" is cut bet
 IN_FLIGHT = 16  # requests of one text at the engine at once
 
 T = TypeVar("T")
-OnProgress = Callable[[int, int], None]  # requests done, requests in all
+# Requests done, requests in all, and the place in line (0: at least one is being answered).
+OnProgress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,25 @@ class Tagging:
         spans: Sequence[Span],
         relations: Sequence[Relation],
     ) -> str | None:
-        """Store one output for the whole text: all answers, found spans and their totals."""
+        """Store one output for the whole text: what was found, the answers as written, totals.
+
+        The model named is the one that answered the task itself (for relations, where there
+        was a pair to ask about); the input is all prompts, in the order of the text.
+        """
         if self._store is None or not run.made:
             return None
-        first = run.made[0]
-        found = {"spans": [_plain(s) for s in spans], "relations": [_pair(r) for r in relations]}
+        main = run.made[-1]
+        found = {
+            "spans": [_plain(s) for s in spans],
+            "relations": [_pair(r) for r in relations],
+            "answers": [m.result.text for m in run.made],
+        }
         total = replace(
-            first,
+            main,
             task=task_id,
             prompt=Prompt(
                 tuple(i for m in run.made if m.prompt for i in m.prompt.token_ids),
-                first.prompt.template_hash if first.prompt else "",
+                main.prompt.template_hash if main.prompt else "",
             ),
             result=Completion(
                 text=json.dumps(found, ensure_ascii=False),
@@ -130,6 +139,7 @@ class _Run:
         self._done = 0
         self._total = 0
         self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._places: dict[int, int] = {}  # of the requests at the gate
         self.made: list[Made] = []
         self.dropped = 0
         self.unread = 0
@@ -139,50 +149,64 @@ class _Run:
     ) -> list[Span]:
         work = [(task, start, end) for task in tasks for start, end in parts]
         found = await self._all([self._entities_of(t, text, s, e) for t, s, e in work])
-        return sorted(span for spans in found for span in spans)
+        self.made += [made for made, _ in found]
+        return sorted(span for _, spans in found for span in spans)
 
     async def relations(
         self, task: RelationTask, text: str, spans: Sequence[Span]
     ) -> list[Relation]:
         pairs = task.candidate_pairs(text, spans)
         found = await self._all([self._relation_of(task, text, h, t) for h, t in pairs])
-        return sorted(relation for relation in found if relation is not None)
+        self.made += [made for made, _ in found]
+        return sorted(relation for _, relation in found if relation is not None)
 
-    async def _entities_of(self, task: NerTask, text: str, start: int, end: int) -> list[Span]:
+    async def _entities_of(
+        self, task: NerTask, text: str, start: int, end: int
+    ) -> tuple[Made, list[Span]]:
         example = NerExample(text[start:end])
         made = await self._ask(task, example)
         try:
             prediction = task.parse(made.result.text, example)
         except UnparseableAnswer:
             self.unread += 1
-            return []
+            return made, []
         self.dropped += prediction.dropped
-        return [replace(s, start=s.start + start, end=s.end + start) for s in prediction.spans]
+        return made, [
+            replace(s, start=s.start + start, end=s.end + start) for s in prediction.spans
+        ]
 
     async def _relation_of(
         self, task: RelationTask, text: str, head: Span, tail: Span
-    ) -> Relation | None:
+    ) -> tuple[Made, Relation | None]:
         example = RelationExample(text=text, head=head, tail=tail)
         made = await self._ask(task, example)
         try:
             kind = task.parse(made.result.text, example)
         except UnparseableAnswer:
             self.unread += 1
-            return None
-        return None if kind == "none" else Relation(head, tail, kind)
+            return made, None
+        return made, None if kind == NONE else Relation(head, tail, kind)
 
     async def _ask(self, task: Task[Example, Any], example: Example) -> Made:
         made = Made(task=task.id, params=Params(max_tokens=task.max_tokens))
+
+        def on_place(place: int) -> None:
+            self._places[id(made)] = place
+            self._tell()
+
         with self._registry.use(task.id) as made.served:
             made.prompt = await self._client.prompt_for(task, example)
-            made.result = await self._client.complete(
-                made.served.model,
-                made.prompt,
-                made.params,
-                task.constraint(example),
-            )
-        self.made.append(made)
+            try:
+                made.result = await self._client.complete(
+                    made.served.model, made.prompt, made.params, task.constraint(example), on_place
+                )
+            finally:
+                self._places.pop(id(made), None)
         return made
+
+    def _tell(self) -> None:
+        if self._on_progress:
+            self._on_progress(self._done, self._total, min(self._places.values(), default=0))
 
     async def _all(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Run the requests, at most IN_FLIGHT at once; one failure ends them all."""
@@ -192,8 +216,7 @@ class _Run:
             async with self._slots:
                 answer = await one
             self._done += 1
-            if self._on_progress:
-                self._on_progress(self._done, self._total)
+            self._tell()
             return answer
 
         running = [asyncio.create_task(counted(one)) for one in work]

@@ -55,11 +55,14 @@ class Registry:
     def __init__(
         self, settings: Settings, store: Store, client: EngineClient, model_digest: str
     ) -> None:
-        """Serve everything by the base checkpoint until told otherwise."""
+        """Serve everything by the base checkpoint until told otherwise.
+
+        model_digest: of the base checkpoint; of one elsewhere, what is known of it.
+        """
         self._settings = settings
         self._store = store
         self._client = client
-        self._model_digest = model_digest
+        self.model_digest = model_digest
         self._shelf = settings.home / "adapters"
         self._adapters: dict[str, AdapterFiles] = {}  # loaded, by served name
         self._assigned: dict[str, str] = {}  # alias -> served name; absent: the checkpoint
@@ -75,7 +78,7 @@ class Registry:
         return Served(
             alias=alias,
             model=name if name and adapter else self._client.model,
-            model_digest=self._model_digest,
+            model_digest=self.model_digest,
             adapter_digest=adapter.digest if adapter else None,
             template_hash=self._client.template_hash,
         )
@@ -98,7 +101,7 @@ class Registry:
         """Return the checkpoint and every adapter with digest, health and aliases."""
         known = set(await self._client.models())
         aliases = {alias: self.served(alias).model for alias in all_tasks()}
-        entries = [(self._client.model, "checkpoint", self._model_digest)]
+        entries = [(self._client.model, "checkpoint", self.model_digest)]
         entries += [(name, "adapter", a.digest) for name, a in self._adapters.items()]
         return [
             ModelStatus(
@@ -185,6 +188,7 @@ class Registry:
                         await self._client.load_adapter(name, str(adapter.path))
                     self._adapters[name] = adapter
                 except ModelProblem:
+                    self._adapters.pop(name, None)
                     _log.warning("adapter_not_restored", served=name)
 
     def _wanted(self) -> list[tuple[str, AdapterFiles]]:
@@ -206,13 +210,13 @@ class Registry:
             digest=adapter.digest,
             path=str(adapter.path),
             rank=adapter.rank,
-            base_digest=self._model_digest,
+            base_digest=self.model_digest,
             card=adapter.card,
         )
 
     def _read(self, folder: Path) -> AdapterFiles:
         return read_adapter(
-            folder, self._settings.max_lora_rank, self._model_digest, self._client.template_hash
+            folder, self._settings.max_lora_rank, self.model_digest, self._client.template_hash
         )
 
     def _set(self, alias: str, name: str | None) -> None:

@@ -3,6 +3,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,11 +98,40 @@ async def test_the_output_is_recorded_with_its_provenance(house: House) -> None:
 
 
 async def test_progress_counts_up_to_the_whole(house: House) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, int]] = []
     text = "He has asthma. " * 20
     await house.tagging.tag(house.me, "ner-disease", text, lambda *n: told.append(n))
-    assert told[-1] == (20, 20)
-    assert [done for done, _ in told] == list(range(1, 21))
+    assert told[-1] == (20, 20, 0)
+    done = [number for number, _, _ in told]
+    assert done == sorted(done) and set(done) == set(range(21))
+
+
+async def test_the_place_in_line_is_told_until_one_is_answered(house: House) -> None:
+    told: list[int] = []
+
+    class Crowded(FakeClient):
+        async def complete(self, *args: Any) -> Any:  # type: ignore[override]
+            for place in (3, 2, 1, 0):
+                args[4](place)
+            return await FakeClient.complete(self, *args[:4])
+
+    client = Crowded(answer=_finds)
+    registry = Registry(Settings(), house.store, client, "m" * 64)  # type: ignore[arg-type]
+    tagging = Tagging(client, registry, house.store)  # type: ignore[arg-type]
+    await tagging.tag(house.me, "ner-disease", "He has asthma.", lambda *n: told.append(n[2]))
+    assert told == [3, 2, 1, 0, 0]
+
+
+async def test_the_same_text_has_the_same_input_digest(house: House) -> None:
+    text = "He has asthma. She has type 2 diabetes. Both aspirin and warfarin bleed. " * 3
+    digests = set()
+    for _ in range(3):
+        result = await house.tagging.tag(house.me, "re-ddi", text)
+        output = house.store.outputs.get(result.output_id or "", house.me)
+        digests.add(output.input_digest)
+        assert output.alias == "re-ddi"
+        assert len(json.loads(output.text)["answers"]) == 9 + 3
+    assert len(digests) == 1
 
 
 async def test_a_dead_engine_is_an_error_not_an_empty_result(house: House) -> None:

@@ -250,3 +250,22 @@ async def test_two_real_adapters_answer_apart_on_the_real_engine(
         for name in names:
             await registry.unload(name)
     assert await engine_client.models() == [engine_client.model]
+
+
+async def test_an_adapter_that_does_not_come_back_leaves_its_alias_to_the_checkpoint(
+    home: Path, shelf: Path, store: Store
+) -> None:
+    class Forgetful(FakeClient):
+        async def load_adapter(self, name: str, path: str) -> None:
+            if self.context == 0:
+                raise ModelProblem("no room")
+            self.loaded.add(name)
+
+    client, me = Forgetful(), store.accounts.ensure("me", "admin").id
+    registry = _registry(home, shelf, store, client)
+    name = await registry.load("red")
+    await registry.assign("ner-gene", name, me)
+    client.loaded.clear()
+    client.context = 0  # from now on nothing loads
+    await registry.restore()
+    assert registry.served("ner-gene").model == "fake"
