@@ -36,7 +36,6 @@ from huggingface_hub import constants as c
 assert c.HF_HUB_OFFLINE and c.HF_HUB_DISABLE_TELEMETRY and c.HF_HUB_DISABLE_UPDATE_CHECK
 assert c.is_offline_mode()  # what transformers asks
 """,
-    "datasets": "import datasets; assert datasets.config.HF_HUB_OFFLINE",
     "vllm": """
 from vllm import envs
 assert envs.VLLM_NO_USAGE_STATS and envs.VLLM_DO_NOT_TRACK
