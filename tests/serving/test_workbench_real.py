@@ -43,6 +43,10 @@ async def test_killed_while_writing_keeps_the_text_tells_and_comes_back(
         async for _ in job.watch(0.05):
             if all(state.text for state in job.sections.values()):
                 break
+        # The first section read the notes; the two others found them in the prefix cache.
+        figures = await bench.client.metrics()
+        assert figures["vllm:prefix_cache_hits_total"] >= 1.8 * job.plan.tokens
+
         os.kill(one(descendants(os.getpid()), "api_server"), signal.SIGKILL)
         await _finish(job)
         for state in job.sections.values():
