@@ -133,6 +133,7 @@ def _lines(source: Path) -> list[str]:
 
 def _writable(out: Path) -> None:
     """Raise OSError now, not after the engine has started, where results cannot be written."""
+    out.touch(mode=0o600)
     with out.open("ab"):
         pass
 

@@ -78,6 +78,7 @@ async def run_batch(
     todo = {name: item for name, item in items.items() if name not in done}
     report = BatchReport(skipped=len(items) - len(todo))
     on_done(report.skipped)
+    out.touch(mode=0o600)  # a new file holds patient text: for its owner alone
     with out.open("a", encoding="utf-8") as file:
         results = in_order(todo.items(), lambda pair: work(pair[1]), in_flight)
         async with aclosing(results):

@@ -26,6 +26,7 @@ async def test_results_keep_the_order_of_the_input(tmp_path: Path) -> None:
     report = await run_batch(_items(50), "id", _double, out, in_flight=7)
     assert _ids(out) == [str(n) for n in range(50)]
     assert (report.written, report.skipped, report.failed) == (50, 0, {})
+    assert out.stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_stated_number_is_in_flight_and_no_more() -> None:
