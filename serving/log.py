@@ -191,6 +191,7 @@ def configure(folder: Path | None = None, *, level: int = logging.INFO) -> None:
         "alembic.runtime.plugins",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # at import it misses a GPU
     _no_printed_tracebacks()
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from serving.errors import BadInput, EngineUnavailable, RoundsError
 
@@ -78,8 +78,7 @@ async def run_batch(
     todo = {name: item for name, item in items.items() if name not in done}
     report = BatchReport(skipped=len(items) - len(todo))
     on_done(report.skipped)
-    out.touch(mode=0o600)  # a new file holds patient text: for its owner alone
-    with out.open("a", encoding="utf-8") as file:
+    with _appending(out) as file:
         results = in_order(todo.items(), lambda pair: work(pair[1]), in_flight)
         async with aclosing(results):
             async for (name, _), result in results:
@@ -94,6 +93,12 @@ async def run_batch(
                     report.written += 1
                 on_done(1)
     return report
+
+
+def _appending(out: Path) -> TextIO:
+    """Open a file of results, which hold patient text: a new one is for its owner alone."""
+    out.touch(mode=0o600)
+    return out.open("a", encoding="utf-8")
 
 
 def finished_ids(
