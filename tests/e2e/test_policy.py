@@ -83,6 +83,7 @@ def test_text_cannot_be_sent_elsewhere(page: Page, code: str) -> None:
     page.evaluate(INJECT, "")
     page.evaluate(f"Promise.resolve({code}).catch(() => 0).then(() => 0)")
     page.wait_for_function("window.violations.length > 0")
+    assert page.evaluate("window.violations.length") > 0
 
 
 def test_the_page_cannot_be_framed(app: App, browser: Browser, cookies: Any) -> None:
