@@ -34,7 +34,8 @@ async function waitForServer() {
   document.querySelector("#resume")?.click();
 }
 
-// A click: sent again until it arrives, for it has not been begun.
+// A click: sent again until it is answered. One that a dying server had begun may run twice; what
+// the page writes bears that (versions and ratings are added, and the newest counts).
 async function join(input, init) {
   for (;;) {
     try {
