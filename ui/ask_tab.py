@@ -15,9 +15,9 @@ from ui import ask_marks
 from ui.ask_documents import DocumentsPanel
 from ui.events import QUIET
 from ui.guard import Updates, guarded, guarded_stream
-from ui.marks import EMPTY, aside, empty
+from ui.marks import aside, empty
 from ui.people import account
-from ui.rate import HIDDEN, rating_value, rating_widget, save_rating
+from ui.rate import rating_value, save_rating
 from ui.widget import html, shown, widget
 
 if TYPE_CHECKING:
@@ -56,9 +56,8 @@ class AskTab:
                 self._anew = gr.Button("New conversation", size="sm", elem_id="new-conversation")
             with gr.Column(scale=1, elem_classes="right"):
                 self._welcome = html(_WELCOME)
-                self._past = widget("nothing.js", _no_turns(), elem_id="turns")
+                self._past = widget("rate.js", _turns([]), elem_id="turns")
                 self._live = html("", elem_id="live-turn")
-                self._rating = rating_widget(elem_id="rate-answer")
                 self._problem = html("", elem_id="ask-problem")
                 with gr.Column(elem_classes="ask-box"):
                     self._question = gr.Textbox(
@@ -77,7 +76,7 @@ class AskTab:
 
     def _wire(self) -> None:
         buttons = [self._ask, self._stop]
-        turn = [self._welcome, self._past, self._live, self._rating, self._question]
+        turn = [self._welcome, self._past, self._live, self._question]
         run = self._ask.click(
             guarded_stream(self._problem, self._rest)(self._run),
             [self._question, self._scopes, self._past, self._source.admission, self._source.notes],
@@ -89,8 +88,8 @@ class AskTab:
             self._stopped, None, [self._problem, *buttons, *turn], cancels=[run], **QUIET
         )
         self._anew.click(self._new, None, [self._problem, *buttons, *turn], cancels=[run], **QUIET)
-        self._rating.submit(
-            guarded(self._problem)(self._rate), self._rating, [self._problem, self._rating], **QUIET
+        self._past.submit(
+            guarded(self._problem)(self._rate), self._past, [self._problem, self._past], **QUIET
         )
 
     async def _run(
@@ -135,7 +134,6 @@ class AskTab:
                         yield {
                             self._welcome: gr.update(visible=False),
                             self._live: str(asked + ask_marks.writing(text, place)),
-                            self._rating: HIDDEN,
                         }
         except RoundsError:
             yield {self._live: str(asked + ask_marks.broken_off(text)) if text else ""}
@@ -144,15 +142,18 @@ class AskTab:
     def _done(
         self, asked: Markup, question: str, past: dict[str, Any], answer: AskAnswer
     ) -> Updates:
-        turn = asked + ask_marks.answer(answer, uuid4().hex[:8])
-        turns = [*past["turns"], {"question": question, "answer": answer.text}]
+        turn = {
+            "question": question,
+            "answer": answer.text,
+            "output": answer.output_id,
+            "html": str(asked + ask_marks.answer(answer, uuid4().hex[:8])),
+            "rating": rating_value(answer.output_id)["html"],
+        }
         return {
             self._welcome: gr.update(visible=False),
-            # What came before is HTML that this server made; it is shown to the same person.
-            self._past: {"html": past["html"] + str(turn), "turns": turns},
+            self._past: _turns([*past["turns"], turn]),
             self._live: "",
             self._question: "",
-            self._rating: rating_value(answer.output_id),
         }
 
     def _rest(self) -> Updates:
@@ -168,18 +169,30 @@ class AskTab:
 
     async def _new(self) -> Updates:
         return {
-            self._past: _no_turns(),
+            self._past: _turns([]),
             self._welcome: gr.update(visible=True),
             self._live: "",
-            self._rating: HIDDEN,
             self._problem: "",
             **self._rest(),
         }
 
-    async def _rate(self, rating: Any, request: gr.Request, event: gr.EventData) -> Updates:
+    async def _rate(
+        self, past: dict[str, Any], request: gr.Request, event: gr.EventData
+    ) -> Updates:
+        """Save the rating of one of the answers; the others stand as they were."""
         person = await account(request, self._bench, "clinician", "annotator")
-        return {self._rating: await save_rating(self._bench, person, rating["output"], event)}
+        saved = await save_rating(self._bench, person, event.output, event)
+        turns = [
+            turn | {"rating": saved["html"]} if turn["output"] == event.output else turn
+            for turn in past["turns"]
+        ]
+        return {self._past: _turns(turns)}
 
 
-def _no_turns() -> dict[str, Any]:
-    return shown(EMPTY, turns=[])
+def _turns(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the conversation: each answer with its rating under it.
+
+    It is HTML that this server made, kept by the page of the person it was made for.
+    """
+    parts = (f'{turn["html"]}<div class="rating">{turn["rating"]}</div>' for turn in turns)
+    return shown("".join(parts), turns=turns)

@@ -164,6 +164,30 @@ def test_asking_with_citations(page: Page) -> None:
     expect(page.locator("#turns .asked")).to_have_count(0)
 
 
+def test_every_answer_can_be_rated_not_only_the_last(page: Page) -> None:
+    open_tab(page, "Ask")
+    for number, question in enumerate(
+        ("How is delirium recognised on the ward?", "Which glucose value is hypoglycaemia?"), 1
+    ):
+        page.fill("#question textarea", question)
+        page.click("#ask")
+        expect(page.locator("#turns .rate")).to_have_count(number, timeout=180_000)
+        if number == 1:  # chosen, not saved: it must outlive the next answer
+            page.locator("#turns .rate").first.locator("button[data-score='3']").click()
+            page.locator("#turns .rate").first.locator("textarea").fill("half of it")
+    first, second = page.locator("#turns .rate").nth(0), page.locator("#turns .rate").nth(1)
+    expect(first.locator("textarea")).to_have_value("half of it")
+    expect(first.locator("button[data-score='3']")).to_have_attribute("aria-pressed", "true")
+    second.locator("button[data-score='1']").focus()
+    page.keyboard.press("5")
+    second.get_by_role("button", name="Save rating").click()
+    expect(second.locator(".said")).to_contain_text("Saved, 5 of 5")
+    expect(first.locator(".said")).to_have_text("")
+    first.get_by_role("button", name="Save rating").click()
+    expect(first.locator(".said")).to_contain_text("Saved, 3 of 5")
+    expect(second.locator(".said")).to_contain_text("Saved, 5 of 5")
+
+
 def test_own_documents_come_and_go(page: Page) -> None:
     open_tab(page, "Ask")
     page.get_by_role("button", name="My documents").click()

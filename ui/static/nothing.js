@@ -1,1 +1,0 @@
-// Shows its HTML and does nothing.
