@@ -12,7 +12,7 @@ from serving.intake import demo
 from serving.jobs.draft_job import DraftJob
 from serving.settings import Settings
 from serving.workbench import Workbench
-from tests.serving.engine.test_engine_real import READY_WITHIN_S, one
+from tests.serving.engine.test_engine_real import READY_WITHIN_S, alive
 from tests.serving.models.adapters import make_adapter
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -47,7 +47,8 @@ async def test_killed_while_writing_keeps_the_text_tells_and_comes_back(
         figures = await bench.client.metrics()
         assert figures["vllm:prefix_cache_hits_total"] >= 1.8 * job.plan.tokens
 
-        os.kill(one(descendants(os.getpid()), "api_server"), signal.SIGKILL)
+        assert bench.engine.pid
+        os.kill(bench.engine.pid, signal.SIGKILL)
         await _finish(job)
         for state in job.sections.values():
             assert state.status == "failed"
@@ -66,12 +67,6 @@ async def test_killed_while_writing_keeps_the_text_tells_and_comes_back(
         assert bench.registry.served("ner-gene").model == adapter
         assert adapter in await bench.client.models()  # loaded again into the new process
     finally:
+        left = [bench.engine.pid, *descendants(bench.engine.pid)] if bench.engine.pid else []
         await bench.close()
-    assert not [pid for pid in descendants(os.getpid()) if "vllm" in _command(pid)]
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+    assert left and not any(alive(pid) for pid in left)

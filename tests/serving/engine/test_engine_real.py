@@ -182,10 +182,11 @@ async def test_stop_leaves_nothing(settings: Settings, default_model: ModelFiles
     engine = Engine(settings, default_model)
     await engine.start()
     async with asyncio.timeout(READY_WITHIN_S):
-        while not any("VLLM::Worker" in name(pid) for pid in descendants(os.getpid())):
+        while not engine.pid or not any(
+            "VLLM::Worker" in name(pid) for pid in descendants(engine.pid)
+        ):
             assert engine.state == "starting", engine.reason
             await asyncio.sleep(0.2)
-    assert engine.pid
     pids = [engine.pid, *descendants(engine.pid)]
     await engine.stop()
     assert engine.state == "stopped"
