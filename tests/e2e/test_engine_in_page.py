@@ -85,6 +85,20 @@ def test_stop_in_the_page_leaves_nothing_running_on_the_engine(
     assert _running(engine_server) == 0
 
 
+def test_stopping_to_tag_leaves_nothing_running_either(
+    page: Page, engine_server: EngineServer
+) -> None:
+    open_tab(page, "Tag")
+    page.fill("#tag-text textarea", "She has asthma and was given salbutamol. " * 200)
+    page.click("#tag")
+    expect(page.locator(".progress")).to_contain_text("of 200 parts")
+    assert _waited(lambda: _running(engine_server) >= 1)
+    page.click("#tag-stop")
+    expect(page.locator("#tag-problem")).to_contain_text("Stopped")
+    assert _waited(lambda: _running(engine_server) == 0)
+    expect(page.locator("#tag")).to_be_enabled()
+
+
 def test_each_one_in_line_sees_the_place_and_moves_up(narrow_page: Page) -> None:
     choose_demo(narrow_page)
     start_draft(narrow_page)
