@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +240,35 @@ def test_a_question_is_answered_with_its_sources(engine_env: dict[str, str]) -> 
     assert "Sources" in done.stdout
     none = rounds("ask", "Which football club won the cup last year?", **engine_env)
     assert "do not answer" in none.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_drafting_that_was_interrupted_goes_on_where_it_stopped(
+    engine_env: dict[str, str], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    notes = demo.get("demo-07").as_dict()["notes"]
+    lines = [{"hadm_id": f"h{n}", "notes": notes[n : n + 1]} for n in range(4)]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ["draft", str(source), "--out", str(out), "--admissions-at-once", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "app", *command],
+        cwd=ROOT,
+        env=os.environ | engine_env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not (out.exists() and out.read_text().count("\n")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "run the same command again" in said and "Traceback" not in said
+    before = out.read_text().splitlines()
+    assert 1 <= len(before) < 4
+    again = rounds(*command, **engine_env)
+    assert again.returncode == 0, again.stderr
+    assert out.read_text().splitlines()[: len(before)] == before
+    assert [line["hadm_id"] for line in _lines(out)] == ["h0", "h1", "h2", "h3"]
